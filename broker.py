@@ -1,0 +1,115 @@
+"""How every client reaches Kafka, what it asks of topics, and how Kafka's errors read."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from failure import ExitCode, Fatal
+from settings import Settings
+
+REQUEST_TIMEOUT_S = 10.0
+MAX_MESSAGE_BYTES = 1_000_000_000  # the most that librdkafka can send; topics and brokers set the real limit
+
+_REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+
+
+class Topic(NamedTuple):
+    """What Kafka says of a topic."""
+
+    name: str
+    topic_id: str
+    partitions: int
+
+
+def client_config(settings: Settings, **own: Any) -> dict[str, Any]:
+    """Return librdkafka's configuration: the user's KAFKA_CONFIG_*, then what the caller needs (`_` for `.`)."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "log_level": 2,  # its errors reach us as values; its own lines would only repeat them
+        **settings.kafka_config,
+        **{name.replace("_", "."): value for name, value in own.items()},
+    }
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn an error of Kafka into the line that ends the run; `doing` says what was tried.
+
+    :raises Fatal: always CONFIG where Kafka refuses us, UNAVAILABLE where it cannot be reached.
+    """
+    try:
+        yield
+    except KafkaException as error:
+        raise fatal_of(error.args[0], doing) from error
+
+
+def fatal_of(error: KafkaError, doing: str) -> Fatal:
+    """Return the line for an error of Kafka."""
+    said = f"{doing}: {error.name()}: {error.str()}"
+    if error.code() == KafkaError._INVALID_ARG:
+        return Fatal(f"{said}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
+    if error.code() in _REFUSED:
+        return Fatal(f"{said}; check the credentials in KAFKA_CONFIG_* and the topics' ACLs", ExitCode.CONFIG)
+    if error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}:
+        line = f"{said}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+        return Fatal(line, ExitCode.UNAVAILABLE)
+    return Fatal(said, ExitCode.ABORTED)
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """Return an admin client; nothing is sent yet.
+
+    :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
+    """
+    with translated("KAFKA_CONFIG_*"):
+        return AdminClient(client_config(settings))
+
+
+def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, Topic | None]:
+    """Ask Kafka for topics by name; one that does not exist is None.
+
+    :raises Fatal: Kafka is away or refuses.
+    """
+    names = list(topics)
+    found: dict[str, Topic | None] = {}
+    doing = f"Kafka at {settings.kafka_bootstrap_servers}"
+    with translated(doing):
+        answers = admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_S)
+    for name in names:
+        try:
+            description = answers[name].result()
+            found[name] = Topic(name, str(description.topic_id), len(description.partitions))
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise fatal_of(error.args[0], f"{doing}, topic {name!r}") from error
+            found[name] = None
+    return found
+
+
+def offsets(
+    admin: AdminClient, topic: str, partitions: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel
+) -> dict[int, int]:
+    """Return an offset per partition: the log's start, or its end as a reader of this isolation sees it.
+
+    :raises Fatal: Kafka is away, refuses, or knows no such partition.
+    """
+    asked = {TopicPartition(topic, partition): spec for partition in partitions}
+    with translated(f"offsets of topic {topic!r}"):
+        answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
+            asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S
+        )
+        return {at.partition: future.result().offset for at, future in answers.items()}

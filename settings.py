@@ -1,0 +1,196 @@
+"""Every environment variable of the project, once: name, unit, default, what is allowed.
+
+Only entry points read the environment: they call `Settings.from_environment()` and hand the result on.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from failure import ExitCode, Fatal
+
+KAFKA_CONFIG_PREFIX = "KAFKA_CONFIG_"
+
+NOT_OPEN = frozenset(
+    {
+        "acks",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "client.rack",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "isolation.level",
+        "transactional.id",
+        "transaction.timeout.ms",
+    }
+)
+"""librdkafka names that the promises rest on: KAFKA_CONFIG_* may not set them."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _topic(value: str) -> str:
+    if not 0 < len(value) <= 249 or value in {".", ".."} or set(value) - _TOPIC_CHARACTERS:
+        raise ValueError(value)
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not 0 < len(value) <= 64 or set(value) - _IDENTIFIER_CHARACTERS:
+        raise ValueError(value)
+    return value
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not lowest <= number <= highest:
+            raise ValueError(value)
+        return number
+
+    return parse
+
+
+def _flag(value: str) -> bool:
+    return {"0": False, "1": True}[value]
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(value)
+        return value
+
+    return parse
+
+
+def _lengths(value: str) -> tuple[int, ...]:
+    lengths = tuple(int(length) for length in value.split(","))
+    if list(lengths) != sorted(set(lengths)) or not 0 < lengths[0] <= lengths[-1] <= 31_622_400:
+        raise ValueError(value)
+    if any(length % lengths[0] for length in lengths):
+        raise ValueError(value)
+    return lengths
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(value) from error
+
+
+_TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_IDENTIFIER_CHARACTERS = _TOPIC_CHARACTERS - {".", "-"}
+
+_PORT = _whole(1, 65535)
+
+
+def _setting(parse: Callable[[str], Any], allowed: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "allowed": allowed, "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says. A field's variable is its name in capitals."""
+
+    kafka_bootstrap_servers: str = _setting(_text, "host:port, several separated by commas", "127.0.0.1:9092")
+    kafka_group_id: str = _setting(_text, "a consumer group's name", "website-analytics")
+    kafka_config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    visits_topic: str = _setting(_topic, "a topic's name", "website.visits")
+    carts_topic: str = _setting(_topic, "a topic's name", "website.carts.abandoned")
+    rejected_topic: str = _setting(_topic, "a topic's name", "website.visits.rejected")
+    visits_partitions: int = _setting(_whole(1, 99_999), "1 to 99999 (provision only)", 4)
+
+    mariadb_host: str = _setting(_text, "a host's name or address", "127.0.0.1")
+    mariadb_port: int = _setting(_PORT, "1 to 65535", 3306)
+    mariadb_database: str = _setting(_identifier, "letters, digits, _", "website_stats")
+    mariadb_tls_ca: str | None = _setting(_text, "a file of PEM certificates", None)
+    mariadb_user: str = _setting(_text, "the dataflow's user", "website_dataflow")
+    mariadb_password: str = _setting(_text, "the dataflow's password", "", secret=True)
+    mariadb_password_file: str | None = _setting(_text, "a file that holds the dataflow's password", None)
+    mariadb_admin_user: str = _setting(_text, "provision's and reset's user", "root")
+    mariadb_admin_password: str = _setting(_text, "provision's and reset's password", "", secret=True)
+    mariadb_reader_user: str = _setting(_text, "the leader board's user", "website_reader")
+    mariadb_reader_password: str = _setting(_text, "the leader board's password", "", secret=True)
+
+    window_lengths_s: tuple[int, ...] = _setting(
+        _lengths,
+        "whole seconds, rising, separated by commas, each a multiple of the first, up to 31622400",
+        (5, 60, 3600, 86400),
+    )
+    naive_timezone: ZoneInfo | None = _setting(_zone, "an IANA time zone such as Europe/Berlin", None)
+    flush_interval_ms: int = _setting(_whole(1, 10_000), "1 to 10000 milliseconds", 100)
+    batch_messages: int = _setting(_whole(1, 100_000), "1 to 100000 messages", 4000)
+    on_data_loss: str = _setting(_one_of("fail", "skip"), "fail or skip", "fail")
+    stop_at_end: bool = _setting(_flag, "0 or 1", False)
+    echo: bool = _setting(_flag, "0 or 1", False)
+    log_format: str = _setting(_one_of("text", "json"), "text or json", "text")
+
+    board_host: str = _setting(_text, "an address to listen on", "127.0.0.1")
+    board_port: int = _setting(_PORT, "1 to 65535", 8000)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check every variable; an empty one counts as not set.
+
+        :raises Fatal: one line that names the variable, its value and what is allowed.
+        """
+        environ = os.environ if environ is None else environ
+        values = {
+            spec.name: _parsed(spec, environ[variable_of(spec)])
+            for spec in fields(cls)
+            if "parse" in spec.metadata and environ.get(variable_of(spec))
+        }
+        if path := values.get("mariadb_password_file"):
+            values["mariadb_password"] = _password_in(path)
+        settings = cls(**values, kafka_config=_kafka_config(environ))
+        topics = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
+        if len(set(topics)) < len(topics):
+            line = f"VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, but are {', '.join(topics)}"
+            raise Fatal(line, ExitCode.CONFIG)
+        return settings
+
+
+def variable_of(spec: "Field[Any]") -> str:
+    """Return the environment variable of a field of `Settings`."""
+    return spec.name.upper()
+
+
+def _parsed(spec: "Field[Any]", value: str) -> Any:
+    try:
+        return spec.metadata["parse"](value)
+    except (ValueError, KeyError) as error:
+        shown = "***" if spec.metadata["secret"] else repr(value)
+        line = f"{variable_of(spec)} is {shown}, but must be {spec.metadata['allowed']}"
+        raise Fatal(line, ExitCode.CONFIG) from error
+
+
+def _password_in(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        line = f"MARIADB_PASSWORD_FILE is {path!r}, but must be a file that can be read: {error}"
+        raise Fatal(line, ExitCode.CONFIG) from error
+
+
+def _kafka_config(environ: Mapping[str, str]) -> dict[str, str]:
+    config = {}
+    for variable, value in sorted(environ.items()):
+        if not variable.startswith(KAFKA_CONFIG_PREFIX) or not value:
+            continue
+        name = variable.removeprefix(KAFKA_CONFIG_PREFIX).lower().replace("_", ".")
+        if name in NOT_OPEN:
+            line = f"{variable} is {value!r}, but {name} is not open: the dataflow's promises rest on it"
+            raise Fatal(line, ExitCode.CONFIG)
+        config[name] = value
+    return config

@@ -1,0 +1,132 @@
+"""Connections to MariaDB, and the one place where its errors become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import mariadb
+
+from failure import ExitCode, Fatal
+from settings import Settings
+
+CONNECT_TIMEOUT_S = 2
+READ_TIMEOUT_S = 10
+
+# A write that waits, a process stopped inside its transaction and a power cut all end by themselves (seconds).
+_SESSION = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
+    " innodb_lock_wait_timeout = 2, idle_write_transaction_timeout = 5, wait_timeout = 60",
+)
+
+# https://mariadb.com/kb/en/mariadb-error-codes/: deadlock, lock wait time-out, record changed since last read.
+_TRANSIENT = frozenset({1213, 1205, 1020})
+# Client side: 2002-2006, 2012, 2013, 2026, 2055; server side: shutdown, too many connections, network, killed, idle.
+_LOST = frozenset(
+    {1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1317, 1927, 4031, 2002, 2003, 2004}
+    | {2005, 2006, 2012, 2013, 2026, 2055}
+)
+_REFUSED = frozenset({1044, 1045, 1142, 1143, 1227, 1251, 1698, 2059})
+_NOT_PROVISIONED = frozenset({1049, 1146})
+
+
+class Transient(Exception):  # noqa: N818
+    """The statement lost against another one: roll back and do the same again."""
+
+
+class ConnectionLost(Exception):  # noqa: N818
+    """The connection is gone, and nobody knows whether the last commit arrived."""
+
+
+class Login(NamedTuple):
+    """Who connects to which database of which server."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str | None
+    tls_ca: str | None
+
+    @classmethod
+    def dataflow(cls, settings: Settings) -> "Login":
+        """The dataflow's own user: SELECT, INSERT, UPDATE."""
+        return cls._of(settings, settings.mariadb_user, settings.mariadb_password)
+
+    @classmethod
+    def reader(cls, settings: Settings) -> "Login":
+        """The leader board's user: SELECT."""
+        return cls._of(settings, settings.mariadb_reader_user, settings.mariadb_reader_password)
+
+    @classmethod
+    def admin(cls, settings: Settings) -> "Login":
+        """Provision's and reset's user, on no database: it may not exist yet."""
+        login = cls._of(settings, settings.mariadb_admin_user, settings.mariadb_admin_password)
+        return login._replace(database=None)
+
+    @classmethod
+    def _of(cls, settings: Settings, user: str, password: str) -> "Login":
+        where = (settings.mariadb_host, settings.mariadb_port)
+        return cls(*where, user, password, settings.mariadb_database, settings.mariadb_tls_ca)
+
+    def __str__(self) -> str:
+        return f"MariaDB at {self.host}:{self.port} as {self.user!r}"
+
+
+def connect(login: Login) -> Any:
+    """Open a connection: transactions by hand, READ COMMITTED, strict, UTC, every wait bounded.
+
+    :raises ConnectionLost: the server is away.
+    :raises Fatal: it refuses the user, or knows no such database.
+    """
+    options: dict[str, Any] = {
+        "host": login.host,
+        "port": login.port,
+        "user": login.user,
+        "password": login.password,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "read_timeout": READ_TIMEOUT_S,
+        "write_timeout": READ_TIMEOUT_S,
+        "autocommit": False,
+    }
+    if login.database:
+        options["database"] = login.database
+    if login.tls_ca:
+        options |= {"ssl_ca": login.tls_ca, "ssl_verify_cert": True}
+    with translated(str(login)):
+        connection = mariadb.connect(**options)
+        cursor = connection.cursor()
+        for statement in _SESSION:
+            cursor.execute(statement)
+        cursor.close()
+    return connection
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn MariaDB's errors into ours, by their code; `doing` says what was tried.
+
+    :raises Transient: do the same again.
+    :raises ConnectionLost: connect again, then see where the database stands.
+    :raises Fatal: anything else.
+    """
+    try:
+        yield
+    except mariadb.Error as error:
+        said = f"{doing}: error {error.errno}: {error}"
+        if error.errno in _TRANSIENT:
+            raise Transient(said) from error
+        if error.errno in _LOST:
+            raise ConnectionLost(said) from error
+        if error.errno in _REFUSED:
+            line = f"{said}; check MARIADB_USER and its password, or run python -m ops provision"
+            raise Fatal(line, ExitCode.CONFIG) from error
+        if error.errno in _NOT_PROVISIONED:
+            raise Fatal(f"{said}; run python -m ops provision", ExitCode.CONFIG) from error
+        raise Fatal(said, ExitCode.ABORTED) from error
+
+
+def away(error: Exception) -> Fatal:
+    """Return the line for a server that cannot be reached."""
+    line = f"{error}; is MariaDB running, and are MARIADB_HOST and MARIADB_PORT right?"
+    return Fatal(line, ExitCode.UNAVAILABLE)
