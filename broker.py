@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 
 from failure import ExitCode, Fatal
 from settings import Settings
@@ -27,6 +27,16 @@ _REFUSED = frozenset(
 )
 
 
+def offset_of(message: Message) -> int:
+    """Return the offset of a message, or of an event at the partition's end: what a consumer returns has one."""
+    return cast(int, message.offset())
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """Return a message's headers in their order, names repeated where they are."""
+    return cast(list[tuple[str, bytes | None]], message.headers() or [])
+
+
 class Topic(NamedTuple):
     """What Kafka says of a topic."""
 
@@ -43,6 +53,11 @@ def client_config(settings: Settings, **own: Any) -> dict[str, Any]:
         **settings.kafka_config,
         **{name.replace("_", "."): value for name, value in own.items()},
     }
+
+
+def _as_kafka_writes(topic_id: str) -> str:
+    """Return a topic id as Kafka's own tools show it: librdkafka uses the alphabet that has a slash."""
+    return topic_id.replace("+", "-").replace("/", "_")
 
 
 @contextmanager
@@ -92,7 +107,7 @@ def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> d
     for name in names:
         try:
             description = answers[name].result()
-            found[name] = Topic(name, str(description.topic_id), len(description.partitions))
+            found[name] = Topic(name, _as_kafka_writes(str(description.topic_id)), len(description.partitions))
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise fatal_of(error.args[0], f"{doing}, topic {name!r}") from error
@@ -113,3 +128,20 @@ def offsets(
             asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S
         )
         return {at.partition: future.result().offset for at, future in answers.items()}
+
+
+def refuse_compacted(admin: AdminClient, topic: str) -> None:
+    """Refuse an input topic that Kafka compacts: it forgets visits that have a key.
+
+    :raises Fatal: CONFIG when cleanup.policy names compact.
+    """
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    with translated(f"configuration of topic {topic!r}"):
+        answer = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource].result()
+    policy = answer["cleanup.policy"].value
+    if "compact" in policy:
+        line = (
+            f"topic {topic!r} has cleanup.policy={policy}, which forgets visits; it must be delete: "
+            f"kafka-configs --alter --topic {topic} --add-config cleanup.policy=delete"
+        )
+        raise Fatal(line, ExitCode.CONFIG)

@@ -34,3 +34,49 @@ ON DUPLICATE KEY UPDATE duration_s = duration_s + VALUES(duration_s), visits = v
 
 -- stay_connected -- Keeps wait_timeout from ending an idle connection.
 DO 1;
+
+-- lock_provisioning -- One provision or reset of a database at a time.
+SELECT GET_LOCK(CONCAT('provision/', ?), 10);
+
+-- tables -- Those of our tables that a database has; none if there is no such database.
+SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE';
+
+-- create_database -- Names compare by their bytes in every table of it.
+EXECUTE IMMEDIATE CONCAT('CREATE DATABASE IF NOT EXISTS `', REPLACE(?, '`', '``'), '` CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin');
+
+-- hosts_of_user -- The hosts from which a user has an account.
+SELECT Host FROM mysql.user WHERE User = ?;
+
+-- create_user -- Changes nothing about a user that exists.
+EXECUTE IMMEDIATE CONCAT('CREATE USER IF NOT EXISTS ', QUOTE(?), '@', QUOTE(?), ' IDENTIFIED BY ', QUOTE(?));
+
+-- grant_dataflow -- In a grant's database name _ stands for any character: it is escaped.
+EXECUTE IMMEDIATE CONCAT('GRANT SELECT, INSERT, UPDATE ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
+
+-- grant_reader -- The leader board only reads.
+EXECUTE IMMEDIATE CONCAT('GRANT SELECT ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
+
+-- any_totals -- Whether anything has been counted.
+SELECT EXISTS (SELECT 1 FROM window_totals);
+
+-- insert_pipeline -- What must not change under this database.
+INSERT INTO pipeline (pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- insert_position -- A partition that nothing has been counted of.
+INSERT INTO progress (topic_id, topic, kafka_partition, first_offset, next_offset) VALUES (?, ?, ?, ?, ?);
+
+-- note_partitions -- The number of progress rows, changed in the transaction that adds rows.
+UPDATE pipeline SET partitions = ?;
+
+-- forget_pipeline -- From here on the dataflow finds nothing provisioned.
+DELETE FROM pipeline;
+
+-- forget_progress -- Forgets every position, those of topics of other ids too.
+DELETE FROM progress;
+
+-- forget_totals -- Commits by itself.
+TRUNCATE TABLE window_totals;
+
+-- partition_states -- Where every partition stands, for people.
+SELECT kafka_partition, next_offset, messages, visits, rejected, updated_at FROM progress WHERE topic_id = ? ORDER BY kafka_partition;

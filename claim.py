@@ -1,0 +1,260 @@
+"""Who owns a partition, and where it stands. Claimed before any position is read, in an order that matters."""
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from confluent_kafka import KafkaException, Producer
+
+import broker
+from failure import ExitCode, Fatal
+from operators.decode import DECODE_VERSION
+from settings import Settings
+from sinks import database
+from sinks.database import ConnectionLost, Login, Transient, translated
+from sinks.position import PartitionConnection, lock_name, missing_row_line
+from sinks.sql import queries
+from sinks.tail import OutputTopic, TailReader, cart_origin, reject_origin
+
+__all__ = ["Claim", "Claims", "Provisioned", "lock_name"]
+
+logger = logging.getLogger(__name__)
+
+_CLAIMS_AT_ONCE = 8  # a claim takes 0.1-0.3 s of waiting: 64 in a row took 13 s
+_FENCE_S = 30.0
+
+
+class Provisioned(NamedTuple):
+    """What the database was provisioned for, compared with Kafka and the settings."""
+
+    pipeline_id: str
+    topic_id: str
+    partitions: int
+
+
+class Claim:
+    """One partition, owned: its connection, its producer, and how far its outputs and totals are committed.
+
+    The Kafka sink moves `outputs`, the MariaDB sink moves `totals`, never beyond `outputs`, and the source
+    reads both; all three live on one worker thread.
+    """
+
+    def __init__(self, settings: Settings, provisioned: Provisioned, partition: int) -> None:
+        """Claim the partition; nothing of another owner is touched before the lock is held.
+
+        :raises Fatal: HELD when another dataflow owns it, DATA when the outputs are another pipeline's.
+        """
+        self.partition = partition
+        self.provisioned = provisioned
+        self.connection = PartitionConnection(
+            Login.dataflow(settings), settings.visits_topic, provisioned.topic_id, partition
+        )
+        carts = OutputTopic(settings.carts_topic, cart_origin)
+        rejects = OutputTopic(settings.rejected_topic, reject_origin)
+        try:
+            self.connection.open()
+            reader = TailReader(settings, broker.admin_client(settings), partition)
+            try:
+                for topic in (carts, rejects):
+                    self._refuse_another_pipelines(reader, topic)
+                self.producer = _fenced_producer(settings, partition)
+                self.carts_tail = reader.tail(carts, provisioned.pipeline_id, provisioned.topic_id)
+                self.rejects_tail = reader.tail(rejects, provisioned.pipeline_id, provisioned.topic_id)
+            finally:
+                reader.close()
+            self.start = self.outputs = self.totals = self.connection.position()
+        except (ConnectionLost, Transient) as error:
+            self.connection.close()
+            raise database.away(error) from error
+        except BaseException:
+            self.connection.close()
+            raise
+        logger.info(
+            "%s claimed at offset %d",
+            self.connection.where,
+            self.start,
+            extra={"action": "claimed", "partition": partition, "offset": self.start},
+        )
+
+    def close(self) -> None:
+        """Let the partition go. Commits nothing."""
+        self.connection.close()
+
+    def _refuse_another_pipelines(self, reader: TailReader, topic: OutputTopic) -> None:
+        last = reader.last_origin(topic)
+        if last and last.pipeline_id != self.provisioned.pipeline_id:
+            line = (
+                f"topic {topic.name!r} partition {self.partition} holds outputs of pipeline {last.pipeline_id}, but "
+                f"this database is of pipeline {self.provisioned.pipeline_id}: give this one output topics of its "
+                "own (CARTS_TOPIC, REJECTED_TOPIC), or empty them by python -m ops reset --yes"
+            )
+            raise Fatal(line, ExitCode.DATA)
+
+
+def _fenced_producer(settings: Settings, partition: int) -> Producer:
+    transactional_id = f"{settings.carts_topic}-{partition}"
+    own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
+    # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
+    quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
+    large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
+    with broker.translated(f"transactional.id {transactional_id!r}"):
+        producer = Producer(broker.client_config(settings, **own, **quick, **large))
+        deadline = time.monotonic() + _FENCE_S
+        while True:
+            try:
+                producer.init_transactions(broker.REQUEST_TIMEOUT_S)
+                return producer
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+
+
+class Claims:
+    """The claims of one process; source and sinks of a dataflow share one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._provisioned: Provisioned | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._claims: dict[int, Future[Claim]] = {}
+
+    def provisioned(self) -> Provisioned:
+        """Compare database, topics and settings, once; no claim is made of anything that differs.
+
+        :raises Fatal: one line for what is away, missing or different.
+        """
+        with self._lock:
+            if self._provisioned is None:
+                self._provisioned = _compare(self._settings)
+            return self._provisioned
+
+    def begin(self, partition: int) -> Future[Claim]:
+        """Begin to claim a partition, and return at once."""
+        provisioned = self.provisioned()
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_CLAIMS_AT_ONCE, thread_name_prefix="claim")
+            future = self._pool.submit(Claim, self._settings, provisioned, partition)
+            self._claims[partition] = future
+            return future
+
+    def of(self, partition: int) -> Claim:
+        """Return the claim that this process holds: a batch of the partition can only come after it.
+
+        :raises Fatal: the partition was claimed in another process.
+        """
+        future = self._claims.get(partition)
+        if future is None or not future.done():
+            line = f"partition {partition}: its source and its sinks run in different processes; report this"
+            raise Fatal(line, ExitCode.ABORTED)
+        return future.result()
+
+    def end(self, partition: int) -> None:
+        """Let a partition go; the last one ends the threads too."""
+        with self._lock:
+            future = self._claims.pop(partition, None)
+            pool = self._pool if not self._claims else None
+            self._pool = None if pool else self._pool
+        if future and not future.cancel() and future.exception() is None:
+            future.result().close()
+        if pool:
+            pool.shutdown()
+
+
+def _compare(settings: Settings) -> Provisioned:
+    login = Login.dataflow(settings)
+    try:
+        connection = database.connect(login)
+        try:
+            with translated(str(login)):
+                cursor = connection.cursor()
+                cursor.execute(queries()["read_pipeline"])
+                pipeline = cursor.fetchone()
+                cursor.execute(queries()["read_progress"], (settings.visits_topic,))
+                rows = cursor.fetchall()
+        finally:
+            connection.close()
+    except (ConnectionLost, Transient) as error:
+        raise database.away(error) from error
+    if pipeline is None:
+        line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
+        raise Fatal(line, ExitCode.CONFIG)
+    pipeline_id, topic, topic_id, partitions = pipeline[:4]
+    _refuse_other_settings(settings, topic, pipeline[4:])
+    admin = broker.admin_client(settings)
+    names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
+    topics = broker.describe(admin, settings, names)
+    _refuse_other_topics(settings, topics, topic_id, partitions)
+    broker.refuse_compacted(admin, settings.visits_topic)
+    _refuse_other_rows(settings.visits_topic, topic_id, partitions, rows)
+    return Provisioned(pipeline_id, topic_id, partitions)
+
+
+def _refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str, int]) -> None:
+    lengths, zone, version = stored
+    differences = (
+        ("VISITS_TOPIC", settings.visits_topic, topic),
+        ("WINDOW_LENGTHS_S", ",".join(map(str, settings.window_lengths_s)), lengths),
+        ("NAIVE_TIMEZONE", settings.naive_timezone.key if settings.naive_timezone else "", zone),
+        ("the version of the decode rules", DECODE_VERSION, version),
+    )
+    for name, ours, theirs in differences:
+        if ours != theirs:
+            line = (
+                f"{name} is {ours!r}, but database {settings.mariadb_database!r} was provisioned with {theirs!r}: "
+                "go back to that, or start over by python -m ops reset --yes, which counts the whole log again"
+            )
+            raise Fatal(line, ExitCode.CONFIG)
+
+
+def _refuse_other_topics(
+    settings: Settings, topics: dict[str, broker.Topic | None], topic_id: str, partitions: int
+) -> None:
+    for name, topic in topics.items():
+        if topic is None:
+            line = f"topic {name!r} does not exist; run python -m ops provision"
+            raise Fatal(line, ExitCode.CONFIG)
+        if topic.partitions < partitions:
+            line = (
+                f"topic {name!r} has {topic.partitions} partitions, but {partitions} are needed; "
+                "run python -m ops provision"
+            )
+            raise Fatal(line, ExitCode.CONFIG)
+    visits = topics[settings.visits_topic]
+    if visits and visits.topic_id != topic_id:
+        raise Fatal(recreated_line(visits, topic_id), ExitCode.DATA)
+    if visits and visits.partitions > partitions:
+        raise Fatal(grown_line(visits, partitions), ExitCode.CONFIG)
+
+
+def recreated_line(topic: broker.Topic, topic_id: str) -> str:
+    """Return the line for a topic that is another one of the same name."""
+    return (
+        f"topic {topic.name!r} has id {topic.topic_id}, but the database counts the one with id {topic_id}: it was "
+        "deleted and created anew; restore it, or start over by python -m ops reset --yes"
+    )
+
+
+def grown_line(topic: broker.Topic, partitions: int) -> str:
+    """Return the line for a topic that has more partitions than were provisioned."""
+    return (
+        f"topic {topic.name!r} has {topic.partitions} partitions, but {partitions} are provisioned; "
+        "run python -m ops provision, then start again"
+    )
+
+
+def _refuse_other_rows(topic: str, topic_id: str, partitions: int, rows: list[tuple[str, int, int, int]]) -> None:
+    strange = sorted({row[0] for row in rows} - {topic_id})
+    if strange:
+        line = (
+            f"progress has rows of topic {topic!r} with id {', '.join(strange)}, but the pipeline is of id "
+            f"{topic_id}; restore the database, or start over by python -m ops reset --yes"
+        )
+        raise Fatal(line, ExitCode.DATA)
+    present = {row[1] for row in rows}
+    missing = [partition for partition in range(partitions) if partition not in present]
+    if missing:
+        raise Fatal(missing_row_line(topic, missing), ExitCode.DATA)

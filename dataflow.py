@@ -1,0 +1,61 @@
+"""The whole graph on one page: python -m bytewax.run dataflow:flow
+
+Kafka ─ visits ─ decode ─┬─ abandoned_carts ── kafka_out ──── carts and rejected visits
+                         └─ fold_windows ───── mariadb_out ── totals and positions
+"""
+
+import gc
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+import logs
+from claim import Claims
+from failure import Fatal, end_process
+from operators.carts import abandoned_carts
+from operators.decode import batch_decoder
+from operators.echo import echo_visits
+from operators.windows import fold_windows
+from settings import Settings
+from sinks.kafka import KafkaSink
+from sinks.mariadb import MariaDBSink
+from sources.kafka import KafkaSource
+
+
+def build(source: Source[Any], kafka_sink: Sink[Any], mariadb_sink: Sink[Any], settings: Settings | None = None) -> Dataflow:
+    """Return the graph between a source and two sinks. Nothing is connected, nothing is read."""
+    settings = settings or Settings()
+    flow = Dataflow("website_analytics")
+
+    batches = op.input("visits", flow, source)
+    # KeyedStream[RawBatch]: ("00003", 4000 messages)
+    visits = op.map_value("decode", batches, batch_decoder(settings.naive_timezone))
+    # KeyedStream[VisitBatch]: ("00003", visits, and rejects with their reasons)
+    if settings.echo:
+        echo_visits("echo", visits)
+
+    outputs = op.map_value("abandoned_carts", visits, abandoned_carts)
+    # KeyedStream[OutputBatch]: ("00003", cart lines and rejects)
+    op.output("kafka_out", outputs, kafka_sink)
+
+    sums = fold_windows("fold_windows", visits, settings.window_lengths_s)
+    # KeyedStream[SumBatch]: ("00003", seconds and visits by length, window, board and entry)
+    op.output("mariadb_out", sums, mariadb_sink)
+    return flow
+
+
+def flow() -> Dataflow:
+    """Return the graph between Kafka and MariaDB, as the environment says."""
+    try:
+        settings = Settings.from_environment()
+    except Fatal as fatal:
+        logs.set_up("text")
+        end_process(fatal)
+    logs.set_up(settings.log_format)
+    gc.set_threshold(100_000, 50, 50)  # batches die young and hold no cycles: collecting at 700 only costs
+    claims = Claims(settings)
+    source = KafkaSource(settings, claims, end_process)
+    return build(source, KafkaSink(settings, claims, end_process), MariaDBSink(settings, claims, end_process), settings)

@@ -1,0 +1,151 @@
+"""What the output topics already hold: every output names its visit, so the topics themselves remember."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+import broker
+from broker import headers_of, offset_of
+from failure import ExitCode, Fatal
+from settings import Settings
+
+NOTHING = -1
+"""The tail of a partition that holds no output of ours."""
+
+VISIT_HEADER = "visit"
+
+_FIRST_LOOK = 64  # records; a commit's control record hides among the last ones
+_GROWTH = 16
+_SILENCE_S = 10.0
+_OPEN_TRANSACTION_S = 60.0
+_ORIGIN = re.compile(r"(?P<pipeline>[0-9a-f]{32})/(?P<topic_id>[^/]+)/(?P<partition>\d+)/(?P<offset>\d+)", re.ASCII)
+
+
+class Origin(NamedTuple):
+    """The visit that an output comes from: written as `pipeline/topic_id/partition/offset`."""
+
+    pipeline_id: str
+    topic_id: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.pipeline_id}/{self.topic_id}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str | bytes | None) -> "Origin | None":
+        """Return the origin that a record's key or header names; None for a foreign record."""
+        if isinstance(text, bytes):
+            text = text.decode("ascii", errors="replace")
+        match = _ORIGIN.fullmatch(text or "")
+        if match is None:
+            return None
+        return cls(match["pipeline"], match["topic_id"], int(match["partition"]), int(match["offset"]))
+
+
+def cart_origin(message: Message) -> Origin | None:
+    """Return the visit of a cart: its key."""
+    return Origin.parse(message.key())
+
+
+def reject_origin(message: Message) -> Origin | None:
+    """Return the visit of a reject: its last header `visit`; earlier ones are of an earlier life."""
+    named = [value for name, value in headers_of(message) if name == VISIT_HEADER]
+    return Origin.parse(named[-1]) if named else None
+
+
+class OutputTopic(NamedTuple):
+    """A topic that outputs go to, and how its records name their visit."""
+
+    name: str
+    origin_of: Callable[[Message], Origin | None]
+
+
+class TailReader:
+    """Reads one partition of the output topics backwards, as a read_committed reader sees it."""
+
+    def __init__(self, settings: Settings, admin: AdminClient, partition: int) -> None:
+        self._admin = admin
+        self._partition = partition
+        own = {"group_id": settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
+        exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
+        quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
+        with broker.translated("reading the output topics"):
+            self._consumer = Consumer(broker.client_config(settings, **own, **exact, **quick))
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def last_origin(self, topic: OutputTopic) -> Origin | None:
+        """Return the visit of any pipeline's latest output, as far as the last few records tell."""
+        begin, end = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
+        origins = map(topic.origin_of, self._records(topic.name, max(begin, end - _FIRST_LOOK), end))
+        return next((origin for origin in reversed(list(origins)) if origin), None)
+
+    def tail(self, topic: OutputTopic, pipeline_id: str, topic_id: str) -> int:
+        """Return the offset of the visit of our latest output, or NOTHING.
+
+        Looks back over control and foreign records as far as the log's start.
+
+        :raises Fatal: Kafka falls silent, or another producer's transaction stays open before the end.
+        """
+        begin, end = self._visible_bounds(topic.name)
+        size = _FIRST_LOOK
+        while end > begin:
+            start = max(begin, end - size)
+            tail = NOTHING
+            for message in self._records(topic.name, start, end):
+                origin = topic.origin_of(message)
+                if origin and origin[:3] == (pipeline_id, topic_id, self._partition):
+                    tail = origin.offset
+            if tail != NOTHING:
+                return tail
+            end, size = start, size * _GROWTH
+        return NOTHING
+
+    def _visible_bounds(self, topic: str) -> tuple[int, int]:
+        # An open transaction hides what is committed behind it, perhaps our own latest outputs. Our own cannot
+        # be open: we have fenced. So all of ours lies before the present end: wait until that is readable.
+        _, end = self._bounds(topic, IsolationLevel.READ_UNCOMMITTED)
+        deadline = time.monotonic() + _OPEN_TRANSACTION_S
+        while True:
+            begin, visible = self._bounds(topic, IsolationLevel.READ_COMMITTED)
+            if visible >= end:
+                return begin, end
+            if time.monotonic() > deadline:
+                line = (
+                    f"topic {topic!r} partition {self._partition}: another producer's transaction has been open at "
+                    f"offset {visible} for {_OPEN_TRANSACTION_S:.0f} s and hides what follows; end that producer"
+                )
+                raise Fatal(line, ExitCode.UNAVAILABLE)
+            time.sleep(0.05)  # the broker writes its commit markers a moment after a commit is answered
+
+    def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
+        def at(spec: OffsetSpec) -> int:
+            return broker.offsets(self._admin, topic, [self._partition], spec, isolation)[self._partition]
+
+        return at(OffsetSpec.earliest()), at(OffsetSpec.latest())
+
+    def _records(self, topic: str, begin: int, end: int) -> Iterator[Message]:
+        """Yield the committed records with begin <= offset < end; only an offset ends it."""
+        if begin >= end:
+            return
+        self._consumer.assign([TopicPartition(topic, self._partition, begin)])
+        heard = time.monotonic()
+        while time.monotonic() - heard < _SILENCE_S:
+            for message in self._consumer.consume(1000, 0.5):
+                heard = time.monotonic()
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise broker.fatal_of(error, f"reading topic {topic!r} partition {self._partition}")
+                if offset_of(message) >= end:
+                    return
+                if error is None:
+                    yield message
+        line = f"topic {topic!r} partition {self._partition}: Kafka has sent nothing for {_SILENCE_S:.0f} s"
+        raise Fatal(line, ExitCode.UNAVAILABLE)

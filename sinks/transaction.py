@@ -1,0 +1,271 @@
+"""One Kafka transaction with the outputs of one cut: begin, produce, commit, in steps of bounded length."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+import broker
+from broker import headers_of, offset_of
+from failure import ExitCode, Fatal
+from operators.decode import Reject
+from sinks.tail import VISIT_HEADER, Origin
+
+logger = logging.getLogger(__name__)
+
+STEP_S = 2.0
+LIMIT_S = 60.0
+
+_ERRORS = "__connect.errors."
+_OWN_HEADERS = frozenset({VISIT_HEADER, "reason", "truncated"})
+_CUT_BYTES = 64 * 1024
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.TRANSACTION_COORDINATOR_FENCED,
+    }
+)
+
+# How a reject is sent: with others; alone (a batch may be too large though no message is); with its value cut;
+# at last without its key and headers too.
+_WHOLE, _ALONE, _CUT, _BARE = range(4)
+
+
+class OutputTopics(NamedTuple):
+    """Where carts and rejects go, and the topic and pipeline that they come from."""
+
+    visits: str
+    carts: str
+    rejected: str
+    pipeline_id: str
+    topic_id: str
+
+
+class OutputTransaction:
+    """Carries the outputs of one cut into the partition of the same number, all of them or none.
+
+    `advance` is called until it returns True. Each call waits a few seconds at most, so that the worker stays
+    alive while Kafka is away.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        topics: OutputTopics,
+        partition: int,
+        carts: Sequence[tuple[int, str]],
+        rejects: Sequence[Reject],
+    ) -> None:
+        self._producer = producer
+        self._topics = topics
+        self._partition = partition
+        self._carts = carts
+        self._rejects = rejects
+        self._levels = [_WHOLE] * len(rejects)
+        self._deadline = time.monotonic() + LIMIT_S
+        self._again = 1
+        self._begun = self._committing = False
+        self._rewind()
+
+    @property
+    def where(self) -> str:
+        """The outputs' place, for messages."""
+        return f"outputs of topic {self._topics.visits!r} partition {self._partition}"
+
+    def advance(self) -> bool:
+        """Go on where the last call ended; return whether all is committed.
+
+        Before the commit, an abort and a second sending are right; once it was called, only the same commit
+        again: it can fail although the records are there already.
+
+        :raises Fatal: fenced, refused, or not done within 60 s.
+        """
+        try:
+            if not self._begun:
+                self._producer.begin_transaction()
+                self._begun = True
+            if not self._committing and not self._sent():
+                return self._in_time()
+            self._committing = True
+            self._producer.commit_transaction(STEP_S)
+        except KafkaException as error:
+            self._judge(error.args[0])
+            return self._in_time()
+        return True
+
+    def abandon(self) -> None:
+        """Abort what is open, if Kafka answers at once; else the next claim does."""
+        if self._begun and not self._committing:
+            try:
+                self._producer.purge()
+                self._producer.abort_transaction(1.0)
+            except KafkaException as error:
+                logger.info("%s: not aborted: %s", self.where, error, extra={"action": "abort"})
+
+    def _rewind(self) -> None:
+        self._begun = False
+        self._unsent = [{"key": str(self._origin(offset)), "value": line} for offset, line in self._carts]
+        self._next_reject = 0
+        self._failures: list[KafkaError] = []
+        self._too_large = False
+
+    def _origin(self, offset: int) -> Origin:
+        return Origin(self._topics.pipeline_id, self._topics.topic_id, self._partition, offset)
+
+    def _in_time(self) -> bool:
+        if time.monotonic() > self._deadline:
+            line = f"{self.where}: Kafka has not taken them for {LIMIT_S:.0f} s"
+            raise Fatal(line, ExitCode.UNAVAILABLE)
+        return False
+
+    def _sent(self) -> bool:
+        queued = self._queue_carts() and self._queue_rejects()
+        if not queued or self._producer.flush(STEP_S):
+            return False
+        if self._too_large:
+            self._abort()
+            return False
+        if self._failures:
+            self._send_again(self._failures[0])
+            return False
+        return True
+
+    def _queue_carts(self) -> bool:
+        if self._unsent:
+            taken = self._producer.produce_batch(
+                self._topics.carts, self._unsent, partition=self._partition, on_delivery=self._on_cart
+            )
+            # It may take fewer than it was given, and says so in the dictionaries that it did not take.
+            left = [cart for cart in self._unsent if "_error" in cart]
+            if len(self._unsent) - taken != len(left):
+                line = f"{self.where}: {taken} of {len(self._unsent)} carts queued, {len(left)} refused"
+                raise Fatal(line, ExitCode.ABORTED)
+            for cart in left:
+                error: Any = cart.pop("_error")
+                if error.code() != KafkaError._QUEUE_FULL:
+                    raise broker.fatal_of(error, self.where)
+            self._unsent = left
+        if self._unsent:
+            self._producer.poll(0.1)
+        return not self._unsent
+
+    def _queue_rejects(self) -> bool:
+        while self._next_reject < len(self._rejects):
+            index = self._next_reject
+            try:
+                self._produce_reject(index)
+            except BufferError:
+                self._producer.poll(0.1)
+                return False
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                self._shorten(index)
+                continue
+            self._next_reject += 1
+            if self._levels[index] != _WHOLE and self._producer.flush(STEP_S):
+                return False
+        return True
+
+    def _produce_reject(self, index: int) -> None:
+        reject, level = self._rejects[index], self._levels[index]
+        message = reject.message
+        value, key = message.value(), message.key()
+        headers = _connect_headers(self._topics.visits, reject, self._origin(offset_of(message)))
+        if level < _BARE:
+            headers = _foreign_headers(message) + headers
+        else:
+            key = None
+        if level >= _CUT and value is not None:
+            headers.append(("truncated", str(len(value))))
+            value = value[:_CUT_BYTES]
+        self._producer.produce(
+            self._topics.rejected,
+            value=value,
+            key=key,
+            partition=self._partition,
+            headers=headers,
+            on_delivery=lambda error, _: self._on_reject(index, error),
+        )
+
+    def _on_cart(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failures.append(error)
+
+    def _on_reject(self, index: int, error: KafkaError | None) -> None:
+        if error is None:
+            return
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large = True
+            self._shorten(index)
+        else:
+            self._failures.append(error)
+
+    def _shorten(self, index: int) -> None:
+        if self._levels[index] == _BARE:
+            offset = offset_of(self._rejects[index].message)
+            line = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
+            raise Fatal(line, ExitCode.ABORTED)
+        self._levels[index] += 1
+
+    def _judge(self, error: KafkaError) -> None:
+        if error.code() in _FENCED or error.fatal():
+            line = (
+                f"{self.where}: fenced ({error.name()}): another copy has claimed the partition, or this process "
+                "stood still for more than 10 s"
+            )
+            raise Fatal(line, ExitCode.ABORTED)
+        if self._committing and not error.retriable():
+            line = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
+            raise Fatal(line, ExitCode.ABORTED)
+        if not self._committing and error.txn_requires_abort():
+            self._send_again(error)
+        elif not error.retriable():
+            raise broker.fatal_of(error, self.where)
+        logger.warning("%s: %s; trying again", self.where, error.str(), extra={"action": "kafka_retry"})
+
+    def _send_again(self, error: KafkaError) -> None:
+        # A producer id that Kafka has forgotten after a week of silence ends here, once.
+        if not self._again:
+            raise broker.fatal_of(error, self.where)
+        self._again -= 1
+        logger.warning("%s: %s; aborting, sending again", self.where, error.str(), extra={"action": "resend"})
+        self._abort()
+
+    def _abort(self) -> None:
+        for _ in range(5):
+            try:
+                self._producer.abort_transaction(STEP_S)
+                break
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise broker.fatal_of(error.args[0], f"{self.where}: abort") from error
+        else:
+            raise Fatal(f"{self.where}: Kafka does not answer an abort", ExitCode.UNAVAILABLE)
+        self._rewind()
+
+
+def _foreign_headers(message: Message) -> list[tuple[str, Any]]:
+    return [
+        (name, value)
+        for name, value in headers_of(message)
+        if name not in _OWN_HEADERS and not name.startswith(_ERRORS)
+    ]
+
+
+def _connect_headers(topic: str, reject: Reject, origin: Origin) -> list[tuple[str, Any]]:
+    """Name them as Kafka Connect's dead letter queues do (KIP-298), so that its tools read them."""
+    return [
+        (VISIT_HEADER, str(origin)),
+        ("reason", reject.reason),
+        (f"{_ERRORS}topic", topic),
+        (f"{_ERRORS}partition", str(origin.partition)),
+        (f"{_ERRORS}offset", str(origin.offset)),
+        (f"{_ERRORS}stage", "VALUE_CONVERTER"),
+        (f"{_ERRORS}exception.class.name", reject.exception),
+        (f"{_ERRORS}exception.message", reject.explanation),
+    ]

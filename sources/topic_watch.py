@@ -1,0 +1,61 @@
+"""A consumer does not see that its topic was deleted and created anew, or has grown: somebody has to look."""
+
+import logging
+import threading
+
+from confluent_kafka.admin import AdminClient
+
+import broker
+from claim import Provisioned, grown_line, recreated_line
+from failure import ExitCode, Fatal
+from settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 10.0
+
+
+class TopicWatch:
+    """Looks at the input topic's id and number of partitions, once every 10 s for the whole process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._users = 0
+        self._stopped = threading.Event()
+        self.found: Fatal | None = None
+
+    def start(self, provisioned: Provisioned) -> None:
+        """Begin to look, if nobody has begun."""
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            self._stopped = threading.Event()
+        arguments = (provisioned, broker.admin_client(self._settings), self._stopped)
+        threading.Thread(target=self._look_on, args=arguments, name="topic-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop looking when the last user stops."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._stopped.set()
+
+    def _look_on(self, provisioned: Provisioned, admin: AdminClient, stopped: threading.Event) -> None:
+        while not stopped.wait(LOOK_EVERY_S):
+            try:
+                self.found = self.found or self._difference(provisioned, admin)
+            except Fatal as fatal:  # away is no difference: what reads and writes decides how long to wait
+                logger.warning("%s", fatal.line, extra={"action": "watch"})
+
+    def _difference(self, provisioned: Provisioned, admin: AdminClient) -> Fatal | None:
+        name = self._settings.visits_topic
+        topic = broker.describe(admin, self._settings, [name])[name]
+        if topic is None:
+            return Fatal(f"topic {name!r} has been deleted", ExitCode.CONFIG)
+        if topic.topic_id != provisioned.topic_id:
+            return Fatal(recreated_line(topic, provisioned.topic_id), ExitCode.DATA)
+        if topic.partitions != provisioned.partitions:
+            return Fatal(grown_line(topic, provisioned.partitions), ExitCode.CONFIG)
+        return None
