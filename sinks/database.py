@@ -16,7 +16,7 @@ READ_TIMEOUT_S = 10
 _SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
-    " innodb_lock_wait_timeout = 2, idle_write_transaction_timeout = 5, wait_timeout = 60",
+    " innodb_lock_wait_timeout = 5, idle_write_transaction_timeout = 5, wait_timeout = 60",
 )
 
 # https://mariadb.com/kb/en/mariadb-error-codes/: deadlock, lock wait time-out, record changed since last read.

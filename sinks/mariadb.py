@@ -2,13 +2,16 @@
 
 import logging
 import random
+import threading
 import time
 from collections import deque
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, NamedTuple
 
+import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from claim import Claim, Claims
@@ -23,6 +26,8 @@ from sources.kafka import partition_names
 logger = logging.getLogger(__name__)
 
 LIMIT_S = 60.0
+_COMMITS_AT_ONCE = 4
+_ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
 _LONGEST_PAUSE_S = 2.0
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - DATETIME columns carry no zone; the project's are UTC
 
@@ -34,7 +39,7 @@ class _Cut(NamedTuple):
     end: int
     batches: int
     counts: tuple[Any, ...]
-    rows: list[tuple[Any, ...]]
+    sums: dict[Board, dict[str, Amount]]
 
 
 class _Patience:
@@ -65,8 +70,13 @@ class _Patience:
 
 
 class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):
-    def __init__(self, settings: Settings, claims: Claims, partition: int, on_fatal: OnFatal) -> None:
+    """Commits cuts one after another, each on a thread of a pool, while the worker goes on reading and folding."""
+
+    def __init__(
+        self, settings: Settings, claims: Claims, pool: ThreadPoolExecutor, partition: int, on_fatal: OnFatal
+    ) -> None:
         self._claims = claims
+        self._pool = pool
         self._partition = partition
         self._on_fatal = on_fatal
         self._flush_interval_s = settings.flush_interval_ms / 1000
@@ -74,6 +84,7 @@ class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):
         self._waiting: deque[SumBatch] = deque()
         self._end = 0  # waiting up to here
         self._cut: _Cut | None = None
+        self._commit: Future[int] | None = None
         self._patience = _Patience()
         self._flushed_at = 0.0
 
@@ -85,10 +96,12 @@ class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):
                 self._end = batch.end
                 if batch.end > batch.begin:
                     self._waiting.append(batch)
+            if self._commit and self._commit.done():
+                self._settle(claim, self._commit)
             asked = any(batch.begin == batch.end for batch in values)
             due = time.monotonic() - self._flushed_at >= self._flush_interval_s
-            if (asked or due) and self._patience.ready:
-                self._flush(claim)
+            if (asked or due) and self._commit is None and self._patience.ready:
+                self._begin(claim)
         except Fatal as fatal:
             self._on_fatal(fatal)
 
@@ -104,103 +117,117 @@ class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):
             self._end = self._claim.start
         return self._claim
 
-    def _flush(self, claim: Claim) -> None:
-        try:
-            if claim.connection.lost:
-                self._reconnect(claim)
-            # A cut stays as it is until it is known to be committed: what was sent once is sent again or not.
-            self._cut = self._cut or self._next_cut(claim)
-            if self._cut:
-                self._commit(claim, self._cut)
-            else:
-                claim.connection.keep_alive()
-        except ConnectionLost as error:
-            self._patience.failed(error)
-            return
-        except Transient as error:
-            self._patience.failed(error)
-            self._roll_back(claim)
-            return
-        self._patience.succeeded()
+    def _begin(self, claim: Claim) -> None:
+        # A cut stays as it is until it is known to be committed: what was sent once is sent again or not.
+        self._cut = self._cut or _merged(_ready(self._waiting, claim.outputs))
+        self._commit = self._pool.submit(_commit, claim, self._cut)
         self._flushed_at = time.monotonic()
 
-    def _next_cut(self, claim: Claim) -> _Cut | None:
-        ready = list(self._ready(claim.outputs))
-        if not ready:
-            return None
-        sums: dict[Board, dict[str, Amount]] = {}
-        for batch in ready:
-            for board, entries in batch.sums.items():
-                add_to(sums, board, entries)
-        visits = sum(batch.visits for batch in ready)
-        rejected = sum(batch.rejected for batch in ready)
-        latest = _date_of(max((batch.max_timestamp for batch in ready if batch.visits), default=None))
-        counts = (visits + rejected, visits, rejected, latest, latest)
-        return _Cut(ready[0].begin, ready[-1].end, len(ready), counts, _rows(sums))
-
-    def _ready(self, outputs: int) -> Any:
-        """Yield the batches whose outputs are committed: the database goes no further than Kafka."""
-        return islice(self._waiting, sum(1 for batch in self._waiting if batch.end <= outputs))
-
-    def _commit(self, claim: Claim, cut: _Cut) -> None:
-        connection, provisioned = claim.connection, claim.provisioned
-        row = (provisioned.topic_id, self._partition, cut.begin)
-        changed = connection.execute("advance_progress", (cut.end, *cut.counts, *row))
-        if changed != 1:
-            raise self._moved(claim, connection.position_now(), cut)
-        if cut.rows:
-            connection.execute_many("add_totals", cut.rows)
-        connection.commit()
-        self._committed(claim, cut)
-
-    def _committed(self, claim: Claim, cut: _Cut) -> None:
-        for _ in range(cut.batches):
-            self._waiting.popleft()
-        claim.totals = cut.end
+    def _settle(self, claim: Claim, commit: "Future[int]") -> None:
+        self._commit = None
+        try:
+            claim.totals = commit.result()
+        except (ConnectionLost, Transient) as error:
+            self._patience.failed(error)
+            return
+        self._patience.succeeded()
+        if self._cut and self._cut.end == claim.totals:
+            for _ in range(self._cut.batches):
+                self._waiting.popleft()
         self._cut = None
 
-    def _reconnect(self, claim: Claim) -> None:
-        """Lock again, then see on which side of the last commit the connection was lost."""
-        claim.connection.open(wait_s=1)
-        position = claim.connection.position()
-        cut = self._cut
-        if cut and position == cut.end:
-            self._committed(claim, cut)
-        elif position != claim.totals:
-            raise self._moved(claim, position, cut)
-        logger.info("%s: connected again", claim.connection.where, extra={"action": "reconnected"})
 
-    def _roll_back(self, claim: Claim) -> None:
+def _ready(waiting: Iterable[SumBatch], outputs: int) -> list[SumBatch]:
+    """Return the batches whose outputs are committed: the database goes no further than Kafka."""
+    return list(takewhile(lambda batch: batch.end <= outputs, waiting))
+
+
+def _merged(batches: list[SumBatch]) -> _Cut | None:
+    if not batches:
+        return None
+    sums: dict[Board, dict[str, Amount]] = {}
+    for batch in batches:
+        for board, entries in batch.sums.items():
+            add_to(sums, board, entries)
+    visits = sum(batch.visits for batch in batches)
+    rejected = sum(batch.rejected for batch in batches)
+    timestamps = (batch.max_timestamp for batch in batches if batch.max_timestamp is not None)
+    latest = _date_of(max(timestamps, default=None))
+    counts = (visits + rejected, visits, rejected, latest, latest)
+    return _Cut(batches[0].begin, batches[-1].end, len(batches), counts, sums)
+
+
+def _commit(claim: Claim, cut: _Cut | None) -> int:
+    """Commit a cut, or keep the connection alive; return where the database stands then.
+
+    :raises ConnectionLost: nobody knows yet whether it was committed.
+    :raises Transient: it was rolled back.
+    """
+    connection = claim.connection
+    with connection.in_use:
+        if connection.lost:
+            position = _reconnected(claim, cut)
+            if position != claim.totals:
+                return position
+        if cut is None:
+            connection.keep_alive()
+            return claim.totals
         try:
-            claim.connection.rollback()
-        except ConnectionLost as error:
-            logger.warning("%s", error, extra={"action": "connection_lost"})
+            _write(claim, cut)
+        except Transient:
+            connection.rollback()
+            raise
+        return cut.end
 
-    def _moved(self, claim: Claim, position: int, cut: _Cut | None) -> Fatal:
-        expected = f"{claim.totals} or {cut.end}" if cut else str(claim.totals)
-        line = (
-            f"{claim.connection.where}: progress stands at offset {position}, but {expected} was expected: another "
-            "dataflow has written, or the database went back; starting again goes on where it stands"
-        )
-        return Fatal(line, ExitCode.ABORTED)
+
+def _write(claim: Claim, cut: _Cut) -> None:
+    connection = claim.connection
+    row = (claim.provisioned.topic_id, claim.partition, cut.begin)
+    if connection.execute("advance_progress", (cut.end, *cut.counts, *row)) != 1:
+        raise _moved(claim, connection.position_now(), cut)
+    for document in _documents(cut.sums):
+        connection.execute("add_totals", (document,))
+    connection.commit()
+
+
+def _reconnected(claim: Claim, cut: _Cut | None) -> int:
+    """Lock again, then see on which side of the last commit the connection was lost."""
+    claim.connection.open(wait_s=1)
+    position = claim.connection.position()
+    if position != claim.totals and (cut is None or position != cut.end):
+        raise _moved(claim, position, cut)
+    logger.info("%s: connected again", claim.connection.where, extra={"action": "reconnected"})
+    return position
+
+
+def _moved(claim: Claim, position: int, cut: _Cut | None) -> Fatal:
+    expected = f"{claim.totals} or {cut.end}" if cut else str(claim.totals)
+    line = (
+        f"{claim.connection.where}: progress stands at offset {position}, but {expected} was expected: another "
+        "dataflow has written, or the database went back; starting again goes on where it stands"
+    )
+    return Fatal(line, ExitCode.ABORTED)
 
 
 def _date_of(timestamp: float | None) -> datetime | None:
     return None if timestamp is None else _EPOCH + timedelta(microseconds=round(timestamp * 1_000_000))
 
 
-@lru_cache(maxsize=4096)
-def _window_start(start: int) -> datetime:
-    return datetime.fromtimestamp(start, UTC).replace(tzinfo=None)
-
-
-def _rows(sums: dict[Board, dict[str, Amount]]) -> list[tuple[Any, ...]]:
-    """Return the rows in key order: connections that lock in one order never wait in a circle."""
-    return [
-        (board[0], _window_start(board[1]), board[2], entry, *parts_of(amount))
-        for board, entries in sorted(sums.items())
-        for entry, amount in sorted(entries.items())
-    ]
+def _documents(sums: dict[Board, dict[str, Amount]]) -> Iterator[str]:
+    """Yield the rows as JSON, in key order: connections that lock in one order never wait in a circle."""
+    document: list[dict[str, Any]] = []
+    rows = 0
+    for (length_s, start, board), entries in sorted(sums.items()):
+        amounts = [(entry, *parts_of(amount)) for entry, amount in sorted(entries.items())]
+        for begin in range(0, len(amounts), _ROWS_AT_ONCE):
+            part = amounts[begin : begin + _ROWS_AT_ONCE]
+            document.append({"l": length_s, "w": str(_date_of(start)), "b": board, "e": part})
+            rows += len(part)
+            if rows >= _ROWS_AT_ONCE:
+                yield msgspec.json.encode(document).decode()
+                document, rows = [], 0
+    if document:
+        yield msgspec.json.encode(document).decode()
 
 
 class MariaDBSink(FixedPartitionedSink[SumBatch, None]):
@@ -214,6 +241,8 @@ class MariaDBSink(FixedPartitionedSink[SumBatch, None]):
         self._settings = settings
         self._claims = claims
         self._on_fatal = on_fatal
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
 
     def list_parts(self) -> list[str]:
         try:
@@ -225,4 +254,7 @@ class MariaDBSink(FixedPartitionedSink[SumBatch, None]):
         return int(item_key)
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _TotalsPartition:
-        return _TotalsPartition(self._settings, self._claims, int(for_part), self._on_fatal)
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_COMMITS_AT_ONCE, thread_name_prefix="commit")
+        return _TotalsPartition(self._settings, self._claims, self._pool, int(for_part), self._on_fatal)

@@ -1,9 +1,10 @@
 """A partition's own connection to MariaDB: it holds the lock, reads the position and writes the totals."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from failure import ExitCode, Fatal
@@ -36,6 +37,7 @@ class PartitionConnection:
         self._used_at = time.monotonic()
         self._connection: Any = None
         self._cursor: Any = None
+        self.in_use = threading.RLock()  # held for a whole transaction: nobody closes what another thread uses
         self.lost = False
 
     @property
@@ -49,7 +51,6 @@ class PartitionConnection:
         :raises Fatal: HELD when another dataflow keeps it; it is not disturbed.
         """
         self.close()
-        self.lost = True
         self._connection = database.connect(self._login)
         self._cursor = self._connection.cursor()
         name = lock_name(str(self._login.database), self._topic, self._partition)
@@ -81,11 +82,6 @@ class PartitionConnection:
             self._cursor.execute(queries()[name], values)
             return int(self._cursor.rowcount)
 
-    def execute_many(self, name: str, rows: list[tuple[Any, ...]]) -> None:
-        """Run a named statement for every row, in one round trip."""
-        with self._translated():
-            self._cursor.executemany(queries()[name], rows)
-
     def commit(self) -> None:
         """Commit."""
         with self._translated():
@@ -104,14 +100,11 @@ class PartitionConnection:
 
     def close(self) -> None:
         """Close without committing: the server rolls back and frees the lock."""
-        if self._connection is None:
-            return
-        connection, self._connection, self._cursor = self._connection, None, None
-        try:
-            with self._translated():
-                connection.close()
-        except (ConnectionLost, Transient, Fatal):
-            pass  # it was gone already, which is all that was wanted
+        with self.in_use:
+            connection, self._connection, self._cursor, self.lost = self._connection, None, None, True
+            if connection is not None:
+                with suppress(ConnectionLost, Transient, Fatal), self._translated():
+                    connection.close()  # if it was gone already, that is all that was wanted
 
     def _one(self, name: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with self._translated():

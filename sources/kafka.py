@@ -26,6 +26,7 @@ BYTES_AHEAD = 64 * 1024 * 1024
 _IDLE = timedelta(milliseconds=10)
 _WAIT_FOR_CLAIM = timedelta(milliseconds=20)
 _WAIT_FOR_SINKS = timedelta(milliseconds=1)
+_ASK_WHEN_FULL_S = 0.005
 _GROUP_COMMIT_S = 2.0
 _PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
 KEEP_ALIVE_S = 15.0
@@ -63,7 +64,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         self._ahead: deque[tuple[int, int]] = deque()
         self._bytes_ahead = 0
         self._sent_at = self._group_committed_at = 0.0
-        self._group_committed = self._asked_up_to = -1
+        self._group_committed = -1
         self._rest: timedelta | None = None
         watch.start(claims.provisioned())
 
@@ -199,9 +200,8 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         self._commit_group_sometimes(claim)
         waited_s = time.monotonic() - self._sent_at
         behind = claim.totals < self._read or claim.connection.lost
-        just_full = full and self._asked_up_to < self._sent
-        if just_full or (behind and waited_s >= self._flush_interval_s) or waited_s >= KEEP_ALIVE_S:
-            self._asked_up_to = self._sent
+        patience_s = _ASK_WHEN_FULL_S if full else self._flush_interval_s
+        if (behind and waited_s >= patience_s) or waited_s >= KEEP_ALIVE_S:
             return self._cut([])
         return None
 
