@@ -1,0 +1,24 @@
+"""Messages as a consumer returns them, for tests without a server."""
+
+from confluent_kafka import Message
+
+from sources.batch import RawBatch
+
+
+def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:
+    """Return a consumed message."""
+    return Message(topic="visits", partition=partition, offset=offset, key=key, value=value, headers=[])
+
+
+def visit_bytes(
+    date: str = "2026-11-23T20:00:00.123Z", country: str = "USA", action: str = "FAQ", duration: str = "17"
+) -> bytes:
+    """Return a visit as the shop's pages send it; `duration` is JSON."""
+    fields = f'"visitDate": "{date}", "country": "{country}", "lastAction": "{action}", "duration": {duration}'
+    return f"{{{fields}}}".encode()
+
+
+def raw_batch(*values: bytes | None, begin: int = 0, partition: int = 0) -> RawBatch:
+    """Return a batch without gaps of these values."""
+    messages = [message(begin + at, value, partition=partition) for at, value in enumerate(values)]
+    return RawBatch(partition, begin, begin + len(values), messages)

@@ -1,0 +1,56 @@
+"""The line of an abandoned cart."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operators.carts import abandoned_carts, cart_line, is_abandoned_cart
+from operators.decode import Visit, batch_decoder
+from tests.unit.samples import raw_batch, visit_bytes
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("visit", "line"),
+    [
+        (Visit(NOON, "USA", "SHOPPING_CART", 17), "2026-11-23T12:00:00.123Z,USA,SHOPPING_CART,17"),
+        (
+            Visit(NOON.replace(tzinfo=timezone(timedelta(hours=-5))), "Korea, North", "SHOPPING_CART", 0),
+            '2026-11-23T17:00:00.123Z,"Korea, North",SHOPPING_CART,0',
+        ),
+        (Visit(NOON, 'the "USA"', "SHOPPING_CART", 1), '2026-11-23T12:00:00.123Z,"the ""USA""",SHOPPING_CART,1'),
+        (Visit(NOON.replace(microsecond=0), "Perú", "X", 1), "2026-11-23T12:00:00.000Z,Perú,X,1"),
+    ],
+)
+def test_cart_line(visit: Visit, line: str) -> None:
+    """UTC, milliseconds cut and not rounded, Z, RFC 4180 quoting."""
+    assert cart_line(visit) == line
+
+
+@given(country=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64))
+def test_any_name_survives_the_csv(country: str) -> None:
+    """A reader of RFC 4180 gets the name back."""
+    row = next(csv.reader(io.StringIO(cart_line(Visit(NOON, country, "SHOPPING_CART", 3)))))
+    assert row == ["2026-11-23T12:00:00.123Z", country, "SHOPPING_CART", "3"]
+
+
+def test_carts_of_a_batch_in_order_with_their_offsets() -> None:
+    """Only SHOPPING_CART visits, each with the offset of its visit; rejects go along."""
+    actions = ["SHOPPING_CART", "ORDER", "SHOPPING_CART", "shopping_cart"]
+    values = [visit_bytes(action=action) for action in actions]
+    outputs = abandoned_carts(batch_decoder()(raw_batch(*values, b"?", begin=5)))
+    line = "2026-11-23T20:00:00.123Z,USA,SHOPPING_CART,17"
+    assert outputs.carts == [(5, line), (7, line)]
+    assert [reject.message.offset() for reject in outputs.rejects] == [9]
+    assert (outputs.begin, outputs.end) == (5, 10)
+
+
+def test_is_abandoned_cart() -> None:
+    """An order is no abandoned cart."""
+    assert is_abandoned_cart(Visit(NOON, "USA", "SHOPPING_CART", 1))
+    assert not is_abandoned_cart(Visit(NOON, "USA", "ORDER", 1))
