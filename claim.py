@@ -183,17 +183,21 @@ def _compare(settings: Settings) -> Provisioned:
         line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(line, ExitCode.CONFIG)
     pipeline_id, topic, topic_id, partitions = pipeline[:4]
-    _refuse_other_settings(settings, topic, pipeline[4:])
+    refuse_other_settings(settings, topic, pipeline[4:])
     admin = broker.admin_client(settings)
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = broker.describe(admin, settings, names)
     _refuse_other_topics(settings, topics, topic_id, partitions)
     broker.refuse_compacted(admin, settings.visits_topic)
-    _refuse_other_rows(settings.visits_topic, topic_id, partitions, rows)
+    refuse_other_rows(settings.visits_topic, topic_id, partitions, rows)
     return Provisioned(pipeline_id, topic_id, partitions)
 
 
-def _refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str, int]) -> None:
+def refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str, int]) -> None:
+    """Refuse what must not change under a database.
+
+    :raises Fatal: CONFIG, naming both values.
+    """
     lengths, zone, version = stored
     differences = (
         ("VISITS_TOPIC", settings.visits_topic, topic),
@@ -246,7 +250,13 @@ def grown_line(topic: broker.Topic, partitions: int) -> str:
     )
 
 
-def _refuse_other_rows(topic: str, topic_id: str, partitions: int, rows: list[tuple[str, int, int, int]]) -> None:
+def refuse_other_rows(topic: str, topic_id: str, partitions: int, rows: list[tuple[str, int, int, int]]) -> None:
+    """Refuse positions that are missing, or of another topic of the same name: none is ever guessed.
+
+    `rows` are topic_id, partition, first and next offset.
+
+    :raises Fatal: DATA.
+    """
     strange = sorted({row[0] for row in rows} - {topic_id})
     if strange:
         line = (

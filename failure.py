@@ -3,11 +3,14 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
 
 logger = logging.getLogger(__name__)
+
+_ending = threading.Lock()
 
 
 class ExitCode(IntEnum):
@@ -50,6 +53,7 @@ def end_process(fatal: Fatal) -> NoReturn:
     Bytewax would print 10-80 lines of its own for an exception in a source or sink, not always the Python
     one, and exit with 134. Ending at once is safe: nothing is committed but by a flush (crash-only).
     """
+    _ending.acquire()  # and never released: of several workers that find the same, one says it
     logger.critical("%s", fatal.line, extra={"action": "fatal", "exit_code": int(fatal.code)})
     logging.shutdown()
     sys.stdout.flush()

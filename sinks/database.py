@@ -119,7 +119,7 @@ def translated(doing: str) -> Iterator[None]:
         if error.errno in _LOST:
             raise ConnectionLost(said) from error
         if error.errno in _REFUSED:
-            line = f"{said}; check MARIADB_USER and its password, or run python -m ops provision"
+            line = f"{said}; check this user and its password, or run python -m ops provision"
             raise Fatal(line, ExitCode.CONFIG) from error
         if error.errno in _NOT_PROVISIONED:
             raise Fatal(f"{said}; run python -m ops provision", ExitCode.CONFIG) from error

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 BATCHES_AHEAD = 8
 BYTES_AHEAD = 64 * 1024 * 1024
-_IDLE = timedelta(milliseconds=10)
+_IDLE = timedelta(milliseconds=20)
 _WAIT_FOR_CLAIM = timedelta(milliseconds=20)
 _WAIT_FOR_SINKS = timedelta(milliseconds=1)
 _ASK_WHEN_FULL_S = 0.005

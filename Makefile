@@ -1,0 +1,57 @@
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup demo test lint format lock clean
+
+help: ## show this
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: $(INSTALLED) ## install everything into .venv (Python 3.11 or 3.12)
+
+demo: setup ## servers, dataflow, visitors and leader board on this machine; DEMO_SECONDS=30 ends by itself
+	@$(PYTHON) -m ops demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+test: setup ## all tests, on real servers that they start themselves; ARGS="-k name" for some
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: setup ## bring the code into its style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+lock: setup ## renew the lock files after a change of pyproject.toml; UPGRADE=1 takes newer versions too
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(PYTHON) -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
+	compile() { "$$folder/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) "$$@"; } && \
+	compile -o requirements.lock && \
+	compile --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## stop the local servers; remove .venv, .local and caches
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m ops down --delete
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A command of the right name may be there and not run (a shim of a version that is not installed), or lack venv.
+$(INSTALLED): requirements-dev.lock
+	@fits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; \
+	if ! $(PYTHON) -c "$$fits" 2>/dev/null; then \
+	  for python in python3.12 python3.11 python3 python none; do \
+	    "$$python" -c "$$fits" 2>/dev/null && break; \
+	  done; \
+	  if [ "$$python" = none ]; then \
+	    echo "no Python 3.11 or 3.12 with venv: install one (Debian: apt install python3 python3-venv) and run make again" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "making $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi
+	@echo "installing what requirements-dev.lock names"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-dev.lock
+	@touch $@

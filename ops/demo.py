@@ -1,0 +1,133 @@
+"""Show everything on this machine: servers, dataflow on two processes, visitors, and the leader board.
+
+Ctrl-C, or the end of --seconds, ends it in order: the visitors first, then, when every visit has been counted,
+the dataflow; verify has the last word, and its exit code is the demo's. Servers that ran before stay.
+
+Examples:
+    python -m ops demo
+    python -m ops demo --seconds 30 --rate 2000
+"""
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from failure import ExitCode, Fatal
+from ops import servers
+from ops.provision import provision
+from ops.servers.software import ROOT
+from ops.status import partition_states
+from ops.supervisor import Process, end, started, stop_signals
+from ops.up import add_directory, settings_of
+from settings import Settings
+
+_POLL_S = 0.2
+_CATCH_UP_S = 120.0
+_DELIVERY_S = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how long and how much."""
+    add_directory(parser)
+    parser.add_argument("--seconds", type=float, help="end by itself after so long (default: at Ctrl-C)")
+    parser.add_argument("--rate", type=int, default=500, help="visits a second (default: 500)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the demo; return verify's exit code."""
+    directory = arguments.directory.resolve()
+    with stop_signals() as stop, _servers(directory) as environment:
+        settings = settings_of(environment)
+        provision(settings)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path, "MARIADB_PASSWORD_FILE": ""})
+        try:
+            demo.start(arguments.rate)
+            until = time.monotonic() + arguments.seconds if arguments.seconds else float("inf")
+            while not stop.wait(_POLL_S) and time.monotonic() < until:
+                demo.check()
+            demo.finish(settings)
+        finally:
+            demo.end()
+        return demo.verify()
+
+
+@contextmanager
+def _servers(directory: Path) -> Iterator[dict[str, str]]:
+    """Start the servers that do not run, and stop just those in the end."""
+    ran = {server.name for server in servers.Servers(directory, os.environ).ours() if server.pid() is not None}
+    found = servers.start(directory, os.environ)
+    try:
+        yield found.environment()
+    finally:
+        for server in found.ours():
+            if server.name not in ran:
+                logger.info("stopping %s", server.name)
+                server.stop()
+
+
+class _Demo:
+    """The three programs of the demo; the board has the terminal, the others a log each."""
+
+    def __init__(self, logs: Path, environ: dict[str, str]) -> None:
+        self._logs = logs
+        self._environ = environ
+        self._processes: dict[str, Process] = {}
+
+    def start(self, rate: int) -> None:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        logger.info("dataflow on 2 processes, %d visits a second; logs in %s", rate, self._logs)
+        self._start("dataflow", ["ops", "run", "-p", "2"])
+        self._start("visitors", ["simulate", "--rate", str(rate)])
+        self._processes["board"] = started([sys.executable, "-m", "leaderboard", "--terminal"], self._environ)
+
+    def check(self) -> None:
+        """Find that all still run.
+
+        :raises Fatal: one of them ended.
+        """
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                said = "" if name == "board" else f"; see {self._logs / name}.log"
+                raise Fatal(f"the {name} ended with code {process.returncode}{said}", ExitCode.ABORTED)
+
+    def finish(self, settings: Settings) -> None:
+        """Send the visitors home, wait until all their visits are counted, then end the dataflow.
+
+        :raises Fatal: it does not catch up.
+        """
+        visitors = self._processes.pop("visitors")
+        visitors.send_signal(signal.SIGINT)
+        try:
+            visitors.wait(_DELIVERY_S)
+        except subprocess.TimeoutExpired:
+            end([visitors])
+        deadline = time.monotonic() + _CATCH_UP_S
+        while lag := sum(state.lag for state in partition_states(settings)):
+            self.check()
+            if time.monotonic() > deadline:
+                line = f"{lag} visits are still not counted after {_CATCH_UP_S:.0f} s; see {self._logs}"
+                raise Fatal(line, ExitCode.ABORTED)
+            time.sleep(_POLL_S)
+
+    def end(self) -> None:
+        """End what still runs."""
+        end(list(self._processes.values()))
+
+    def verify(self) -> int:
+        """Recount everything; return verify's exit code."""
+        command = [sys.executable, "-m", "ops", "verify"]
+        return subprocess.run(command, env=self._environ, check=False).returncode
+
+    def _start(self, name: str, module: list[str]) -> None:
+        with (self._logs / f"{name}.log").open("wb") as log:
+            self._processes[name] = started([sys.executable, "-m", *module], self._environ, log)

@@ -1,0 +1,171 @@
+"""Make the topics, the database, its tables and users, and note where counting begins.
+
+Safe to repeat: what is there stays, and no password of an existing user is changed. A topic that has grown gets
+rows for its new partitions. What would make totals wrong is refused with one line, and nothing is changed.
+
+Examples:
+    python -m ops provision
+    VISITS_PARTITIONS=16 python -m ops provision
+    NAIVE_TIMEZONE=Europe/Berlin MARIADB_DATABASE=stats_berlin python -m ops provision
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from confluent_kafka import IsolationLevel
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+import broker
+import claim
+from failure import ExitCode, Fatal
+from ops import accounts, topics
+from settings import Settings
+from sinks import database
+from sinks.database import ConnectionLost, Login, Transient, translated
+from sinks.sql import queries, schema
+
+logger = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """The row of table `pipeline`."""
+
+    pipeline_id: str
+    topic: str
+    topic_id: str
+    partitions: int
+    window_lengths_s: str
+    naive_timezone: str
+    decode_version: int
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Add none: the environment says it all."""
+
+
+def main(_arguments: argparse.Namespace) -> int:
+    """Provision what the environment names."""
+    provision(Settings.from_environment())
+    return 0
+
+
+def provision(settings: Settings) -> None:
+    """Make what is missing in Kafka and MariaDB, or refuse and change nothing.
+
+    :raises Fatal: a server is away or refuses, or the database was provisioned for something else.
+    """
+    with administration(settings) as connection:
+        provision_through(connection, settings)
+
+
+@contextmanager
+def administration(settings: Settings) -> Iterator[Any]:
+    """Hold the administrator's connection, and the right to provision: one at a time for each database.
+
+    :raises Fatal: MariaDB is away or refuses, or somebody else is provisioning.
+    """
+    login = Login.admin(settings)
+    try:
+        connection = database.connect(login)
+        try:
+            with translated(str(login)):
+                cursor = connection.cursor()
+                cursor.execute(queries()["lock_provisioning"], (settings.mariadb_database,))
+                if cursor.fetchone() != (1,):
+                    line = f"database {settings.mariadb_database!r} is being provisioned or reset by somebody else"
+                    raise Fatal(line, ExitCode.HELD)
+                yield connection
+        finally:
+            connection.close()
+    except (ConnectionLost, Transient) as error:
+        raise database.away(error) from error
+
+
+def provision_through(connection: Any, settings: Settings) -> None:
+    """Provision through the connection of `administration`."""
+    cursor = connection.cursor()
+    admin = broker.admin_client(settings)
+    stored = read_pipeline(connection, settings)
+    _refuse_difference(admin, settings, stored)
+    visits = topics.ensure_visits(admin, settings)
+    if stored and visits.topic_id != stored.topic_id:
+        raise Fatal(claim.recreated_line(visits, stored.topic_id), ExitCode.DATA)
+    cursor.execute(queries()["create_database"], (settings.mariadb_database,))
+    connection.select_db(settings.mariadb_database)
+    for statement in schema():
+        cursor.execute(statement)
+    _refuse_gaps(cursor, settings, stored)
+    topics.ensure_outputs(admin, settings, visits)
+    accounts.ensure(cursor, settings)
+    _note_positions(connection, settings, visits, stored, admin)
+
+
+def read_pipeline(connection: Any, settings: Settings) -> Stored | None:
+    """Return what the database was provisioned for; None if it was not. Selects the database if there is one."""
+    cursor = connection.cursor()
+    cursor.execute(queries()["tables"], (settings.mariadb_database,))
+    if ("pipeline",) not in cursor.fetchall():
+        return None
+    connection.select_db(settings.mariadb_database)
+    cursor.execute(queries()["read_pipeline"])
+    row = cursor.fetchone()
+    return Stored(*row) if row else None
+
+
+def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | None) -> None:
+    if stored is None:
+        return
+    claim.refuse_other_settings(settings, stored.topic, stored[4:])
+    if broker.describe(admin, settings, [stored.topic])[stored.topic] is None:
+        line = (
+            f"topic {stored.topic!r} does not exist, but database {settings.mariadb_database!r} counts it (id "
+            f"{stored.topic_id}): restore it, or start over by python -m ops reset --yes"
+        )
+        raise Fatal(line, ExitCode.DATA)
+
+
+def _refuse_gaps(cursor: Any, settings: Settings, stored: Stored | None) -> None:
+    cursor.execute(queries()["read_progress"], (settings.visits_topic,))
+    rows = cursor.fetchall()
+    if stored is not None:
+        claim.refuse_other_rows(settings.visits_topic, stored.topic_id, stored.partitions, rows)
+        return
+    cursor.execute(queries()["any_totals"])
+    if rows or cursor.fetchone() != (0,):
+        line = (
+            f"database {settings.mariadb_database!r} holds totals or positions, but not what they belong to (table "
+            "pipeline is empty): restore it, or start over by python -m ops reset --yes"
+        )
+        raise Fatal(line, ExitCode.DATA)
+
+
+def _note_positions(
+    connection: Any, settings: Settings, visits: broker.Topic, stored: Stored | None, admin: AdminClient
+) -> None:
+    """Add rows for the partitions that have none, and their number, in one transaction."""
+    new = range(stored.partitions if stored else 0, visits.partitions)
+    if not new:
+        return
+    first = broker.offsets(admin, visits.name, new, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+    cursor = connection.cursor()
+    if stored is None:
+        cursor.execute(queries()["insert_pipeline"], _new_pipeline(settings, visits))
+    else:
+        cursor.execute(queries()["note_partitions"], (visits.partitions,))
+    rows = [(visits.topic_id, visits.name, partition, first[partition], first[partition]) for partition in new]
+    cursor.executemany(queries()["insert_position"], rows)
+    connection.commit()
+    name = settings.mariadb_database
+    logger.info("database %s: counting begins for partitions %d-%d of %s", name, new[0], new[-1], visits.name)
+
+
+def _new_pipeline(settings: Settings, visits: broker.Topic) -> Stored:
+    from operators.decode import DECODE_VERSION
+
+    lengths = ",".join(map(str, settings.window_lengths_s))
+    zone = settings.naive_timezone.key if settings.naive_timezone else ""
+    return Stored(uuid4().hex, visits.name, visits.topic_id, visits.partitions, lengths, zone, DECODE_VERSION)

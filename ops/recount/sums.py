@@ -1,0 +1,97 @@
+"""Sums of visits by window, for the recount and for the database alike, so that both are compared in one shape."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ops.recount.message import Visit
+
+_ONE_VISIT = 1 << 64  # visits and seconds share one integer: half the memory of a pair, and one addition for both
+
+# Board, entry, and the window's start in seconds since 1970 UTC lead to the packed sum.
+_Windows = defaultdict[str, defaultdict[str, defaultdict[int, int]]]
+_NONE: Mapping[int, int] = {}
+
+
+class Row(NamedTuple):
+    """One window's sum of one entry."""
+
+    window_start_s: int
+    board: str
+    entry: str
+    duration_s: int
+    visits: int
+
+
+class Sums:
+    """Sums of windows of one length."""
+
+    def __init__(self, length_s: int) -> None:
+        self.length_s = length_s
+        self._windows: _Windows = defaultdict(_entries)
+        self._actions, self._countries = self._windows["action"], self._windows["country"]
+
+    def add(self, visit: Visit) -> None:
+        """Add a visit to its window, by last action and by country."""
+        second, _, country, last_action, duration_s = visit
+        start = second - second % self.length_s
+        amount = _ONE_VISIT + duration_s
+        self._actions[last_action][start] += amount
+        self._countries[country][start] += amount
+
+    def put(self, row: Row) -> None:
+        """Add a row of sums."""
+        amount = row.visits * _ONE_VISIT + row.duration_s
+        self._windows[row.board][row.entry][row.window_start_s] += amount
+
+    def of_length(self, length_s: int) -> "Sums":
+        """Return the same visits in windows of a length that is a multiple of this one."""
+        longer = Sums(length_s)
+        for board, entry, windows in self._series():
+            into = longer._windows[board][entry]
+            for start, amount in windows.items():
+                into[start - start % length_s] += amount
+        return longer
+
+    def compared_with(self, other: "Sums") -> Iterator[tuple[Row, Row]]:
+        """Yield the rows that differ, this one's and the other's; a row that is missing has sums of 0."""
+        mine = {(board, entry): windows for board, entry, windows in self._series()}
+        theirs = {(board, entry): windows for board, entry, windows in other._series()}
+        for key in sorted(mine.keys() | theirs.keys()):
+            here, there = mine.get(key, _NONE), theirs.get(key, _NONE)
+            for start in sorted(here.keys() | there.keys()):
+                if here.get(start) != there.get(start):
+                    yield _row(start, *key, here.get(start, 0)), _row(start, *key, there.get(start, 0))
+
+    def boards_that_differ(self) -> Iterator[tuple[Row, Row]]:
+        """Yield the windows whose totals by action and by country differ."""
+        totals = {"action": self._totals("action"), "country": self._totals("country")}
+        for start in sorted(totals["action"].keys() | totals["country"].keys()):
+            actions, countries = (_row(start, board, "", windows.get(start, 0)) for board, windows in totals.items())
+            if actions != countries._replace(board="action"):
+                yield actions, countries
+
+    def visits(self, board: str) -> int:
+        """Return the number of visits of all windows of a board."""
+        return sum(self._totals(board).values()) // _ONE_VISIT
+
+    def _totals(self, board: str) -> dict[int, int]:
+        totals: defaultdict[int, int] = defaultdict(int)
+        for windows in self._windows[board].values():
+            for start, amount in windows.items():
+                totals[start] += amount
+        return totals
+
+    def _series(self) -> Iterator[tuple[str, str, Mapping[int, int]]]:
+        for board, entries in self._windows.items():
+            for entry, windows in entries.items():
+                yield board, entry, windows
+
+
+def _entries() -> defaultdict[str, defaultdict[int, int]]:
+    return defaultdict(lambda: defaultdict(int))
+
+
+def _row(start: int, board: str, entry: str, amount: int) -> Row:
+    visits, duration_s = divmod(amount, _ONE_VISIT)
+    return Row(start, board, entry, duration_s, visits)

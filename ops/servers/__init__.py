@@ -1,0 +1,140 @@
+"""Kafka and MariaDB for this machine: those of the environment, containers, or background processes."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from ops.servers import docker
+from ops.servers.kafka import Kafka
+from ops.servers.mariadb import ADMIN, MariaDB
+from ops.servers.notes import Notes, locked
+from ops.servers.software import ROOT
+from settings import Settings
+
+DIRECTORY = ROOT / ".local"
+
+logger = logging.getLogger(__name__)
+
+
+class Server(Protocol):
+    """A server of ours. It keeps its port and its data over stop, kill and start; only delete removes them."""
+
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Return host:port."""
+
+    def pid(self) -> int | None:
+        """Return the pid if it runs."""
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it answers."""
+
+    def stop(self) -> None:
+        """Stop it; nothing if it does not run."""
+
+    def kill(self) -> None:
+        """Kill -9."""
+
+    def delete(self) -> None:
+        """Stop it and remove its data."""
+
+
+class Servers:
+    """The servers of a directory; `kafka` or `mariadb` is None where the environment names another one."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self.directory = directory
+        self._environ = environ
+        self.notes = Notes.read(directory) or Notes()
+        self.kafka: Server | None = None
+        self.mariadb: Server | None = None
+        if not self._names_another("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.notes.kafka_port}"):
+            self.kafka = self._server("Kafka", Kafka)
+        if not self._names_another("MARIADB_HOST", "127.0.0.1", "MARIADB_PORT", str(self.notes.mariadb_port)):
+            self.mariadb = self._server("MariaDB", MariaDB)
+
+    def ours(self) -> list[Server]:
+        """Return the servers that are not somebody else's."""
+        return [server for server in (self.kafka, self.mariadb) if server is not None]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead every client to these servers.
+
+        :raises Fatal: a variable of the environment is wrong.
+        """
+        settings = Settings.from_environment(self._environ)
+        kafka = self.kafka.address if self.kafka else settings.kafka_bootstrap_servers
+        return {"KAFKA_BOOTSTRAP_SERVERS": kafka} | (self._ours() if self.mariadb else _theirs(settings))
+
+    def stop(self) -> None:
+        """Stop the servers of this directory; those of the environment stay."""
+        with locked(self.directory):
+            for server in self.ours():
+                server.stop()
+
+    def delete(self) -> None:
+        """Stop them and remove their data; ports and passwords stay, so that a shell's variables stay right."""
+        with locked(self.directory):
+            for server in self.ours():
+                server.delete()
+            self.notes.docker = None
+            self.notes.write(self.directory)
+
+    def _server(self, name: str, of_processes: type[Kafka] | type[MariaDB]) -> Server:
+        if self.notes.docker:
+            return docker.Container(name, self.directory, self.notes)
+        return of_processes(self.directory, self.notes)
+
+    def _names_another(self, variable: str, ours: str, *rest: str) -> bool:
+        """Tell whether the environment leads elsewhere; what `up` printed before leads here."""
+        pairs = [(variable, ours), *zip(rest[::2], rest[1::2], strict=True)]
+        return bool(self._environ.get(variable)) and any(self._environ.get(name, "") != value for name, value in pairs)
+
+    def _ours(self) -> dict[str, str]:
+        port = str(self.notes.mariadb_port)
+        return {
+            "MARIADB_HOST": "127.0.0.1",
+            "MARIADB_PORT": port,
+            "MARIADB_USER": "website_dataflow",
+            "MARIADB_PASSWORD": self.notes.dataflow_password,
+            "MARIADB_ADMIN_USER": ADMIN,
+            "MARIADB_ADMIN_PASSWORD": self.notes.admin_password,
+            "MARIADB_READER_USER": "website_reader",
+            "MARIADB_READER_PASSWORD": self.notes.reader_password,
+        }
+
+
+def _theirs(settings: Settings) -> dict[str, str]:
+    return {
+        "MARIADB_HOST": settings.mariadb_host,
+        "MARIADB_PORT": str(settings.mariadb_port),
+        "MARIADB_USER": settings.mariadb_user,
+        "MARIADB_PASSWORD": settings.mariadb_password,
+        "MARIADB_ADMIN_USER": settings.mariadb_admin_user,
+        "MARIADB_ADMIN_PASSWORD": settings.mariadb_admin_password,
+        "MARIADB_READER_USER": settings.mariadb_reader_user,
+        "MARIADB_READER_PASSWORD": settings.mariadb_reader_password,
+    }
+
+
+def start(directory: Path, environ: Mapping[str, str]) -> Servers:
+    """Start the servers of a directory, or find those that run, and wait until they answer.
+
+    :raises Fatal: none can be started; the line names the choices.
+    """
+    directory = directory.resolve()
+    with locked(directory):
+        notes = Notes.read(directory) or Notes()
+        if notes.docker is None:
+            notes.docker = docker.is_there()
+        notes.write(directory)
+        servers = Servers(directory, environ)
+        for server in servers.ours():
+            if server.pid() is None:
+                logger.info("starting %s", server.name)
+            server.start()
+            logger.info("%s answers at %s", server.name, server.address)
+    return servers

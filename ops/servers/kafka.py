@@ -1,0 +1,119 @@
+"""Apache Kafka, one node in KRaft mode, in the background."""
+
+import shutil
+import subprocess
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from uuid import uuid4
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from failure import ExitCode, Fatal
+from ops.servers import software
+from ops.servers.notes import Notes
+from ops.servers.processes import Daemon, free_port
+
+# Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the
+# visits' own times are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=5
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
+message.max.bytes=67174400
+log.retention.ms=-1
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+class Kafka:
+    """A broker of this directory. It keeps its port and its data over stop, kill and start."""
+
+    name = "Kafka"
+
+    def __init__(self, directory: Path, notes: Notes) -> None:
+        self._directory = directory
+        self._notes = notes
+        self._folder = directory / "kafka"
+        self._data = self._folder / "data"
+        self._daemon = Daemon(self.name, self._folder)
+
+    @property
+    def address(self) -> str:
+        """Return host:port."""
+        return f"127.0.0.1:{self._notes.kafka_port}"
+
+    def pid(self) -> int | None:
+        """Return the broker's pid if it runs."""
+        return self._daemon.pid()
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it answers.
+
+        :raises Fatal: it cannot be started; one line.
+        """
+        command: list[str] = []
+        if self._daemon.pid() is None:
+            java, jars = software.java(), software.kafka_jars()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            properties = self._configure()
+            self._format(java, jars, properties)
+            memory = ["-Xms256m", "-Xmx1g", "-Dorg.apache.logging.log4j.level=WARN"]
+            command = [java, *memory, "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
+        self._daemon.start(command, answers=lambda: answers(self.address), deadline_s=60)
+
+    def stop(self) -> None:
+        """Stop it; nothing if it does not run."""
+        self._daemon.stop(deadline_s=20)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._daemon.kill()
+
+    def delete(self) -> None:
+        """Stop it and remove its data and log."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _configure(self) -> Path:
+        self._notes.kafka_port = free_port(self._notes.kafka_port or None)
+        self._notes.kafka_controller_port = free_port(self._notes.kafka_controller_port or None)
+        self._notes.write(self._directory)
+        path = self._folder / "server.properties"
+        port, controller_port = self._notes.kafka_port, self._notes.kafka_controller_port
+        text = _PROPERTIES.format(port=port, controller_port=controller_port, data=self._data)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _format(self, java: str, jars: Path, properties: Path) -> None:
+        if (self._data / "meta.properties").exists():
+            return
+        cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-c", str(properties)]
+        options = [f"--cluster-id={cluster_id}", "--ignore-formatted"]  # one word: an id may begin with a hyphen
+        done = subprocess.run([*tool, *options], capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise Fatal(f"Kafka cannot format {self._data}: {said[-1] if said else 'nothing said'}", ExitCode.CONFIG)
+
+
+def answers(address: str) -> bool:
+    """Ask a broker for its metadata; False when it does not answer within a second."""
+    try:
+        return bool(AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=1).brokers)
+    except KafkaException:
+        return False

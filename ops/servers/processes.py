@@ -1,0 +1,138 @@
+"""Background processes that outlive the command that started them, and the ports they listen on."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from failure import ExitCode, Fatal
+
+_POLL_S = 0.05
+_CLOSING_S = 3.0
+
+# Below the range from which Linux takes the ports of outgoing connections: nothing else comes to sit on them.
+_PORTS = range(20_000, 32_000)
+
+# The shell writes its pid, then becomes the server: no moment at which a server runs that nobody knows of.
+_NOTE_PID = 'echo $$ >"$0" && exec "$@"'
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return a port of 127.0.0.1 on which nobody listens: the preferred one if it is free."""
+    if preferred is not None and _becomes_free(preferred):
+        return preferred
+    return next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
+
+
+def _becomes_free(port: int) -> bool:
+    """Wait a little: the sockets of a killed process are closed after the process itself is gone."""
+    deadline = time.monotonic() + _CLOSING_S
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers: TIME_WAIT is no obstacle
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class Daemon:
+    """One background process, known by the pid in its folder; its command line must name that folder."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.log = folder / "log"
+        self._pid_file = folder / "pid"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def pid(self) -> int | None:
+        """Return the pid if the process lives; a stale pid, or one that is another process's by now, is None."""
+        try:
+            pid = int(self._pid_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        return pid if str(self.folder) in _command_line(pid) else None
+
+    def start(self, command: list[str], *, answers: Callable[[], bool], deadline_s: float) -> None:
+        """Start the command in a session of its own, unless it runs, and wait until it answers.
+
+        :raises Fatal: it ended, or did not answer in time; the line shows the end of its log.
+        """
+        if self.pid() is None:
+            self._spawn(command)
+        deadline = time.monotonic() + deadline_s
+        while not answers():
+            if self.pid() is None and self._child is not None and self._child.poll() is not None:
+                raise self._failed("ended while it started")
+            if time.monotonic() > deadline:
+                raise self._failed(f"does not answer after {deadline_s:.0f} s")
+            time.sleep(_POLL_S)
+
+    def stop(self, *, deadline_s: float) -> None:
+        """Ask it to end, and insist when the deadline has passed; nothing if it does not run."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + deadline_s
+        while self.pid() is not None:
+            if time.monotonic() > deadline:
+                self.kill()
+            time.sleep(_POLL_S)
+        self._reap()
+        self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """Kill -9, and wait until it is gone."""
+        self._signal(signal.SIGKILL)
+        while self.pid() is not None:
+            time.sleep(_POLL_S)
+        self._reap()
+
+    def _reap(self) -> None:
+        if self._child is not None:
+            self._child.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self.pid()
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _spawn(self, command: list[str]) -> None:
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                ["/bin/sh", "-c", _NOTE_PID, str(self._pid_file), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                close_fds=True,
+            )
+
+    def _failed(self, how: str) -> Fatal:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1].strip() if lines else "nothing"
+        line = f"{self.name} {how}; the last line of {self.log}: {last}"
+        return Fatal(line, ExitCode.UNAVAILABLE)
+
+
+def _command_line(pid: int) -> str:
+    """Return a process's command line; empty for one that is gone or a zombie."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    asked = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout

@@ -1,0 +1,138 @@
+"""The three topics: made where they are missing, grown where they have too few partitions, and emptied."""
+
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
+
+import broker
+from failure import ExitCode, Fatal
+from settings import Settings
+
+HEADERS_BYTES = 65_536
+"""What a rejected visit's headers may add to its bytes."""
+
+_VISIBLE_S = 20.0  # a new topic is known to the controller first, to every broker a moment later
+_POLL_S = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+def ensure_visits(admin: AdminClient, settings: Settings) -> broker.Topic:
+    """Return the input topic; make it if it does not exist.
+
+    :raises Fatal: Kafka is away or refuses, or the topic is compacted.
+    """
+    name = settings.visits_topic
+    if broker.describe(admin, settings, [name])[name] is None:
+        _create(admin, name, settings.visits_partitions, {})
+    topic = _visible(admin, settings, name, 1)
+    broker.refuse_compacted(admin, name)
+    return topic
+
+
+def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic) -> None:
+    """Make the output topics, or grow them to the input's partitions; whatever could be read can be rejected.
+
+    :raises Fatal: Kafka is away or refuses, or the topic of rejected visits is compacted.
+    """
+    largest = int(topic_config(admin, visits.name)["max.message.bytes"]) + HEADERS_BYTES
+    own: dict[str, dict[str, str]] = {
+        settings.carts_topic: {},
+        settings.rejected_topic: {"max.message.bytes": str(largest)},
+    }
+    present = broker.describe(admin, settings, own)
+    for name, config in own.items():
+        topic = present[name]
+        if topic is None:
+            _create(admin, name, visits.partitions, config)
+        elif topic.partitions < visits.partitions:
+            _grow(admin, name, visits.partitions)
+        _visible(admin, settings, name, visits.partitions)
+    broker.refuse_compacted(admin, settings.rejected_topic)  # rejected visits keep their keys, which may repeat
+    if int(topic_config(admin, settings.rejected_topic)["max.message.bytes"]) < largest:
+        _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
+
+
+def empty(admin: AdminClient, topic: broker.Topic) -> None:
+    """Delete all records of a topic; it stays the same topic.
+
+    :raises Fatal: Kafka is away or refuses.
+    """
+    ends = [TopicPartition(topic.name, partition, -1) for partition in range(topic.partitions)]
+    with broker.translated(f"emptying topic {topic.name!r}"):
+        for future in admin.delete_records(ends, request_timeout=broker.REQUEST_TIMEOUT_S).values():
+            future.result()
+
+
+def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
+    """Return a topic's settings, the broker's defaults among them.
+
+    :raises Fatal: Kafka is away or refuses.
+    """
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    with broker.translated(f"settings of topic {topic!r}"):
+        answer: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
+            [resource], request_timeout=broker.REQUEST_TIMEOUT_S
+        )[resource]
+        return {name: str(entry.value) for name, entry in answer.result().items()}
+
+
+def _create(admin: AdminClient, name: str, partitions: int, config: dict[str, str]) -> None:
+    topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=config)  # -1: the broker's own
+    if _done(admin.create_topics([topic])[name], f"creating topic {name!r}", KafkaError.TOPIC_ALREADY_EXISTS):
+        logger.info("topic %s created with %d partitions", name, partitions)
+
+
+def _grow(admin: AdminClient, name: str, partitions: int) -> None:
+    growth = admin.create_partitions([NewPartitions(name, partitions)])
+    if _done(growth[name], f"growing topic {name!r}", KafkaError.INVALID_PARTITIONS):
+        logger.info("topic %s grown to %d partitions", name, partitions)
+
+
+def _set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    with broker.translated(f"setting {name} of topic {topic!r}"):
+        admin.incremental_alter_configs([resource])[resource].result()
+    logger.info("topic %s: %s set to %s", topic, name, value)
+
+
+def _done(future: "Future[Any]", doing: str, somebody_else_did: int) -> bool:
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() != somebody_else_did:
+            raise broker.fatal_of(error.args[0], doing) from error
+        return False
+    return True
+
+
+def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int) -> broker.Topic:
+    deadline = time.monotonic() + _VISIBLE_S
+    while True:
+        topic = broker.describe(admin, settings, [name])[name]
+        if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
+            return topic
+        if time.monotonic() > deadline:
+            line = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
+            raise Fatal(line, ExitCode.UNAVAILABLE)
+        time.sleep(_POLL_S)
+
+
+def _has_leaders(admin: AdminClient, topic: broker.Topic) -> bool:
+    with broker.translated(f"partitions of topic {topic.name!r}"):
+        partitions = admin.list_topics(topic.name, timeout=broker.REQUEST_TIMEOUT_S).topics[topic.name].partitions
+    return len(partitions) >= topic.partitions and all(at.leader >= 0 for at in partitions.values())

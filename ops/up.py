@@ -1,0 +1,51 @@
+"""Start Kafka and MariaDB for this machine in the background, provision them, and print how to reach them.
+
+Standard output is `export NAME=value` lines and nothing else, the same on every call. The servers are, in this
+order: those that the environment names; containers of compose.yaml, where Docker runs; Apache Kafka (Java 17,
+fetched by Maven) and the installed MariaDB or, failing that, one fetched by Maven. Data, logs, ports and
+passwords are below .local/ of the project.
+
+Examples:
+    eval "$(python -m ops up)"
+    python -m ops up --directory /tmp/another
+"""
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+
+from ops import servers
+from ops.provision import provision
+from settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where the servers live."""
+    add_directory(parser)
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add --directory."""
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=servers.DIRECTORY,
+        help="where data, logs, ports and passwords are (default: .local/ of the project)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Start, provision, print."""
+    environment = servers.start(arguments.directory, os.environ).environment()
+    try:
+        provision(settings_of(environment))
+    finally:  # where provision refuses, its cure needs the addresses too
+        for name, value in environment.items():
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    """Return the settings of the environment, led to these servers."""
+    return Settings.from_environment({**os.environ, "MARIADB_PASSWORD_FILE": "", **environment})

@@ -1,0 +1,199 @@
+"""Recount the log with code of its own, and compare every row, cart and reject with it.
+
+Right also while the pipeline runs: the database is read at one instant, then the log up to the positions that it
+states. Prints PASS with the figures, or each difference as key, database value, recount.
+
+Exit codes: 0 PASS; 1 differences; 3 PARTIAL: retention has taken a part, and all that is left fits.
+
+Examples:
+    python -m ops verify
+    python -m ops verify --truth truth.json        what python -m simulate --truth wrote; several add up
+"""
+
+import argparse
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import Message
+
+import broker
+from failure import ExitCode, Fatal
+from ops.recount import comparison, log, snapshot
+from ops.recount.log import Extent, Reader
+from ops.recount.outputs import CartCheck, Input, RejectCheck
+from ops.recount.partition import Recount
+from ops.recount.snapshot import Position, Snapshot
+from ops.recount.sums import Sums
+from ops.recount.truth import TruthCheck
+from settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --truth."""
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="compare also with what simulators say they sent, when the dataflow has caught up",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Verify, print the result, and return the exit code.
+
+    :raises Fatal: Kafka or MariaDB is away, or nothing is provisioned.
+    """
+    began = time.monotonic()
+    verification = Verification(Settings.from_environment(), TruthCheck(arguments.truth) if arguments.truth else None)
+    verification.run()
+    for line in verification.conclusion():
+        print(line)
+    print(f"verified in {time.monotonic() - began:.1f} s")
+    return verification.exit_code
+
+
+class _Topics(NamedTuple):
+    """Where each partition of the three topics begins and ends."""
+
+    visits: list[Extent]
+    carts: list[Extent]
+    rejects: list[Extent]
+
+
+class _Readers(NamedTuple):
+    """One reader for each of the three topics."""
+
+    visits: Reader
+    carts: Reader
+    rejects: Reader
+
+
+class Verification:
+    """One comparison of the database and the outputs with the log."""
+
+    def __init__(self, settings: Settings, truth: TruthCheck | None = None) -> None:
+        self._settings = settings
+        self._truth = truth
+        self._differences = 0
+        self._head_is_gone = False
+        self._partial: list[str] = []
+        self._recounts: list[Recount] = []
+        self._outputs: list[CartCheck | RejectCheck] = []
+        self._at: Snapshot
+
+    def run(self) -> None:
+        """Compare everything; each difference is printed as it is found.
+
+        The snapshot of the database comes first: whatever it states is in Kafka by then.
+        """
+        self._at = at = snapshot.take(self._settings)
+        if self._truth:
+            self._truth.refuse_other_pipeline(at)
+        topics = self._topics()
+        sums = Sums(at.lengths_s[0])
+        with ExitStack() as stack:
+            readers = [stack.enter_context(closing(Reader(self._settings, name))) for name in self._names()]
+            for partition in range(max(at.partitions, *map(len, topics))):
+                self._partition(partition, topics, _Readers(*readers), sums)
+        self._report(comparison.of_boards(at))
+        self._report(comparison.of_totals(at, sums, partial=self._head_is_gone))
+        if self._truth:
+            self._report(self._truth.differences(at))
+            if self._truth.unresolved:
+                self._partial.append(f"truth: {self._truth.unresolved} messages may or may not be in the log")
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is the same, else DIFFERENCES or PARTIAL."""
+        if self._differences:
+            return ExitCode.DIFFERENCES
+        return ExitCode.PARTIAL if self._partial else 0
+
+    def conclusion(self) -> list[str]:
+        """Return the lines that end the report."""
+        if self._differences:
+            return [f"FAIL: {self._differences} differences; {self._figures()}"]
+        if self._partial:
+            return [*self._partial, f"PARTIAL: all that is left fits; {self._figures()}"]
+        return [f"PASS: {self._figures()}"]
+
+    def _figures(self) -> str:
+        messages, visits, rejected = (
+            sum(getattr(recount, name) for recount in self._recounts) for name in ("messages", "visits", "rejected")
+        )
+        carts = sum(check.checked for check in self._outputs if isinstance(check, CartCheck))
+        rejects = sum(check.checked for check in self._outputs if isinstance(check, RejectCheck))
+        foreign = sum(check.foreign for check in self._outputs)
+        return (
+            f"{self._at.partitions} partitions, {messages} messages, {visits} visits, {rejected} rejected; "
+            f"{self._at.rows} rows, {carts} carts and {rejects} rejects compared, {foreign} foreign records "
+            f"ignored; as of {self._at.taken_at:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+    def _report(self, differences: Iterable[str]) -> None:
+        for difference in differences:
+            self._differences += 1
+            print(difference)
+
+    def _topics(self) -> _Topics:
+        settings, at = self._settings, self._at
+        admin = broker.admin_client(settings)
+        found = broker.describe(admin, settings, self._names())
+        visits, carts, rejects = (_present(name, found[name]) for name in self._names())
+        if visits.topic_id != at.topic_id:
+            line = (
+                f"topic {visits.name!r} has id {visits.topic_id}, but the database counts the one with id "
+                f"{at.topic_id}: it was deleted and created anew, and the log that was counted is gone"
+            )
+            raise Fatal(line, ExitCode.DATA)
+        self._report(comparison.of_partitions(at, visits, carts, rejects))
+        # The input's end comes last: whatever visit an output names is before it.
+        outputs = [log.extents(admin, topic, settled=True) for topic in (carts, rejects)]
+        return _Topics(log.extents(admin, visits, settled=False), *outputs)
+
+    def _names(self) -> tuple[str, str, str]:
+        return self._settings.visits_topic, self._settings.carts_topic, self._settings.rejected_topic
+
+    def _partition(self, partition: int, topics: _Topics, readers: _Readers, sums: Sums) -> None:
+        position = self._at.positions.get(partition, Position(partition, 0, 0, 0, 0, 0, None))
+        visits, carts_in, rejects_in = (_extent(extents, partition) for extents in topics)
+        if position.next_offset > visits.end:
+            said = f"database {position.next_offset}, but the log ends at {visits.end}"
+            self._report([f"progress, partition {partition}, next_offset: {said}"])
+        begin = max(position.first_offset, visits.start)
+        of = Input(self._at.pipeline_id, self._at.topic_id, partition, begin, position.next_offset)
+        notice_cart, notice_reject = (
+            (self._truth.notice_cart, self._truth.notice_reject) if self._truth else (_ignore, _ignore)
+        )
+        carts = CartCheck(readers.carts, carts_in, of, self._report, notice_cart)
+        rejects = RejectCheck(readers.rejects, rejects_in, of, self._report, notice_reject)
+        recount = Recount(position.next_offset, self._at.zone, sums)
+        recount.read(readers.visits.records(partition, Extent(begin, visits.end)), carts, rejects)
+        self._recounts.append(recount)
+        self._outputs += (carts, rejects)
+        head_is_gone = begin > position.first_offset
+        if head_is_gone:
+            self._head_is_gone = True
+            said = f"the log begins at offset {begin}, but counting began at {position.first_offset}"
+            self._partial.append(f"{readers.visits.topic}, partition {partition}: {said}")
+        self._partial += [line for check in (carts, rejects) if (line := check.shortage())]
+        self._report(comparison.of_position(position, recount, partial=head_is_gone))
+
+
+def _present(name: str, topic: broker.Topic | None) -> broker.Topic:
+    if topic is None:
+        raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
+    return topic
+
+
+def _ignore(_record: Message) -> None:
+    """Take no notice."""
+
+
+def _extent(extents: list[Extent], partition: int) -> Extent:
+    return extents[partition] if partition < len(extents) else Extent(0, 0)

@@ -1,0 +1,132 @@
+"""How numbers, times, shares and weights are written on the command line."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import TypeVar
+
+from simulate.dates import END_MS, milliseconds
+from simulate.world import MAX_COUNTRIES, Weights
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MAX_NAME_CHARACTERS = 64
+_MOST = Decimal(10**9)
+
+_Value = TypeVar("_Value")
+
+
+def _reads(allowed: str) -> Callable[[Callable[[str], _Value]], Callable[[str], _Value]]:
+    """Make what a function cannot read one line that says what is allowed."""
+
+    def decorate(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
+        def parsed(text: str) -> _Value:
+            try:
+                return parse(text)
+            except (ValueError, InvalidOperation, OverflowError) as error:
+                raise argparse.ArgumentTypeError(f"{text!r} is not allowed: {allowed}") from error
+
+        return parsed
+
+    return decorate
+
+
+def _number(text: str, lowest: Decimal, highest: Decimal) -> Decimal:
+    number = Decimal(text)
+    if not lowest <= number <= highest:  # NaN compares with nothing: InvalidOperation
+        raise ValueError(text)
+    return number
+
+
+@_reads("messages a second, 0 (flat out) or 0.001 to 1000000000")
+def rate(text: str) -> Fraction:
+    """Read --rate."""
+    number = _number(text, Decimal(0), _MOST)
+    if 0 < number < Decimal("0.001"):
+        raise ValueError(text)
+    return Fraction(number)
+
+
+@_reads("a factor from 0.001 to 1000000")
+def speed(text: str) -> Fraction:
+    """Read --speed."""
+    return Fraction(_number(text, Decimal("0.001"), Decimal(10**6)))
+
+
+@_reads("a whole number of messages, 1 or more")
+def count(text: str) -> int:
+    """Read --count."""
+    return _whole(text, 1, 10**15)
+
+
+@_reads("a whole number, 0 or more")
+def seed(text: str) -> int:
+    """Read --seed."""
+    return _whole(text, 0, 2**64)
+
+
+@_reads("a share of the messages from 0 to 1, such as 0.01")
+def share(text: str) -> float:
+    """Read --malformed-share and its like."""
+    return float(_number(text, Decimal(0), Decimal(1)))
+
+
+@_reads("an exponent from 0 (all alike) to 5")
+def zipf(text: str) -> Decimal:
+    """Read --zipf."""
+    return _number(text, Decimal(0), Decimal(5))
+
+
+@_reads("a time above 0 and up to 10000d, such as 500ms, 30s, 5m, 2h, 3d; without a unit it is seconds")
+def time_ms(text: str) -> int:
+    """Read a length of time, milliseconds."""
+    digits = text.rstrip("dhms")
+    exact = Decimal(digits) * _UNITS_MS[text[len(digits) :] or "s"] if digits else Decimal(0)
+    if exact != int(exact) or not 0 < exact <= 10_000 * _UNITS_MS["d"]:
+        raise ValueError(text)
+    return int(exact)
+
+
+@_reads("a date with an offset, from 1970 to 2099, such as 2026-01-01T00:00:00Z")
+def start_ms(text: str) -> int:
+    """Read --start, milliseconds since 1970 UTC."""
+    date = datetime.fromisoformat(text)
+    if date.tzinfo is None:
+        raise ValueError(text)
+    start = milliseconds(date.astimezone(UTC))
+    if not 0 <= start < END_MS:
+        raise ValueError(text)
+    return start
+
+
+@_reads(f"1 to {MAX_COUNTRIES}, or names with weights such as USA=5,DEU=2.5")
+def countries(text: str) -> int | Weights:
+    """Read --countries."""
+    return _weights(text) if "=" in text else _whole(text, 1, MAX_COUNTRIES)
+
+
+@_reads("names with weights above 0, such as CATALOG=50,FAQ=10,SHOPPING_CART=25,ORDER=15")
+def actions(text: str) -> Weights:
+    """Read --actions."""
+    return _weights(text)
+
+
+def _weights(text: str) -> Weights:
+    pairs = [part.rsplit("=", 1) for part in text.split(",")]
+    weights = [(name, _number(weight, Decimal("1e-6"), _MOST)) for name, weight in pairs]
+    names = {name for name, _ in weights}
+    if len(names) < len(weights) or len(weights) > MAX_COUNTRIES or not all(map(_is_name, names)):
+        raise ValueError(text)
+    return weights
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= _MAX_NAME_CHARACTERS and name.isprintable()
+
+
+def _whole(text: str, lowest: int, highest: int) -> int:
+    number = int(text)
+    if not lowest <= number <= highest:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,77 @@
+"""The run in the end, from delivery reports: for people, or as one line of JSON."""
+
+from collections import Counter
+
+import msgspec
+
+from ops.recount.message import classify
+from settings import Settings
+from simulate.options import Options
+from simulate.tally import Tally
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has done. `messages` were acknowledged; they are `visits` or `rejected`, by reason.
+
+    `late` and `repeated` are how many of those sent were so; `unknown`, how many of the `failed` may be in the
+    log all the same. `rate` is acknowledged messages a second.
+    """
+
+    messages: int
+    visits: int
+    rejected: dict[str, int]
+    late: int
+    repeated: int
+    failed: int
+    unknown: int
+    errors: dict[str, int]
+    seconds: float
+    rate: float
+    rate_asked: float | None
+    held_up_s: float
+    cpu_s: float
+    truth: str | None
+
+
+def summary_of(tally: Tally, settings: Settings, options: Options) -> Summary:
+    """Sum up, when nothing is under way any more."""
+    sender = tally.sender
+    outcomes = [classify(failure.value, settings.naive_timezone) for failure in sender.failures]
+    rejected = tally.rejected - Counter(reason for reason in outcomes if isinstance(reason, str))
+    seconds = tally.elapsed_s
+    return Summary(
+        messages=sender.acknowledged,
+        visits=sender.acknowledged - rejected.total(),
+        rejected=dict(sorted(rejected.items())),
+        late=tally.late,
+        repeated=tally.repeated,
+        failed=len(sender.failures),
+        unknown=sum(failure.unknown for failure in sender.failures),
+        errors=dict(Counter(failure.error for failure in sender.failures)),
+        seconds=round(seconds, 3),
+        rate=round(sender.acknowledged / seconds, 1),
+        rate_asked=None if options.rate is None else float(options.rate),
+        held_up_s=round(sender.waited_s, 3),
+        cpu_s=round(tally.cpu_s, 3),
+        truth=None if options.truth is None else str(options.truth),
+    )
+
+
+def text_of(summary: Summary) -> str:
+    """Write the summary for people."""
+    kinds = {"visits": summary.visits, **summary.rejected}
+    lines = [
+        f"{summary.messages:,} messages acknowledged in {summary.seconds:.1f} s: {summary.rate:,.0f}/s",
+        ", ".join(f"{number:,} {kind}" for kind, number in kinds.items()),
+        f"{summary.late:,} late, {summary.repeated:,} repeated",
+    ]
+    if summary.held_up_s:
+        lines.append(f"held up by Kafka for {summary.held_up_s:.1f} s")
+    if summary.failed:
+        errors = ", ".join(f"{number:,} times {error}" for error, number in summary.errors.items())
+        lines.append(
+            f"{summary.failed:,} failed ({errors}); {summary.unknown:,} of these may be in the log all the same"
+        )
+    if summary.truth:
+        lines.append(f"the truth about them is in {summary.truth}")
+    return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""kill -9 at any moment: the database still equals the log up to the offset that it states."""
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+from ops.servers import ROOT
+from settings import Settings
+from tests.pipeline import check_all, check_promise_1, no_process_left, ops, progressed, run_to_end, running
+from tests.support import process_environment, produce, wait_until
+from tests.traffic import Truth, traffic
+
+MESSAGES = 300_000
+KILLS = 12
+
+
+def test_promises_1_and_4_hold_under_kill_9(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """Killed 12 times at random moments of progress, on 1 thread, 4 threads and 2 processes in turn.
+
+    After each kill every row is right up to the stated offsets; in the end every cart and every reject is there
+    once, in order.
+    """
+    sent = traffic(MESSAGES, seed=11)
+    truth = Truth(sent)
+    sending = threading.Thread(
+        target=produce, args=(settings, [(message.partition, message.value) for message in sent])
+    )
+    sending.start()
+    seeded = random.Random(42)
+    shapes = [(1, 1), (1, 4), (2, 1)]
+    stands_at = []
+    for kill in range(KILLS):
+        goal = progressed(settings) + seeded.randrange(1, MESSAGES // KILLS)
+        processes, workers = shapes[kill % len(shapes)]
+        with running(environment, tmp_path, processes=processes, workers=workers) as dataflow:
+            wait_until(
+                lambda goal=goal: progressed(settings) >= goal,
+                deadline_s=90,
+                what=f"{goal} messages counted; the log ends with {dataflow.said()[-1000:]}",
+            )
+            dataflow.kill()
+        stands_at.append(check_promise_1(settings, truth))
+    sending.join()
+    run_to_end(environment, tmp_path)
+    check_all(settings, truth)
+    assert len(set(stands_at)) == KILLS, "each run must have got somewhere"
+    assert stands_at[-1] < MESSAGES, "the kills must have come before the end"
+
+
+def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """`ops run` starts the whole set again when one process is killed; SIGTERM ends all within 5 s."""
+    sent = traffic(120_000, seed=12)
+    truth = Truth(sent)
+    log = tmp_path / "run.log"
+    with log.open("wb") as output:
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "ops", "run", "-p", "2"],
+            cwd=ROOT,
+            env=process_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    pids: list[int] = []
+    try:
+        for part in range(3):
+            goal = progressed(settings) + 20_000
+            produce(settings, [(m.partition, m.value) for m in sent[part * 40_000 : (part + 1) * 40_000]])
+            wait_until(lambda goal=goal: progressed(settings) >= goal, deadline_s=90, what=f"{goal} counted")
+            workers = psutil.Process(runner.pid).children()
+            assert len(workers) == 2
+            pids += [worker.pid for worker in workers]
+            workers[part % 2].kill()
+            wait_until(
+                lambda before=workers: set(psutil.Process(runner.pid).children()).isdisjoint(before) or None,
+                deadline_s=30,
+                what="both processes are new ones",
+            )
+            check_promise_1(settings, truth)
+        wait_until(lambda: progressed(settings) == 120_000, deadline_s=90, what="all counted")
+        pids += [worker.pid for worker in psutil.Process(runner.pid).children()]
+        runner.send_signal(signal.SIGTERM)
+        assert runner.wait(5) == 0
+    finally:
+        runner.kill()
+        runner.wait(30)
+    assert no_process_left(pids)
+    check_all(settings, truth)
+    verified = ops(environment, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_the_workers_end_with_their_runner(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """kill -9 of `ops run` itself leaves no worker behind, and the next run goes on."""
+    sent = traffic(20_000, seed=13)
+    produce(settings, [(message.partition, message.value) for message in sent])
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "ops", "run", "-p", "2"],
+        cwd=ROOT,
+        env=process_environment(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: progressed(settings) > 0, deadline_s=60, what="the first commit")
+        workers = psutil.Process(runner.pid).children()
+    finally:
+        runner.kill()
+        runner.wait(30)
+    wait_until(lambda: no_process_left([worker.pid for worker in workers]), deadline_s=10, what="the workers' end")
+    check_promise_1(settings, Truth(sent))
+    run_to_end(environment, tmp_path)
+    check_all(settings, Truth(sent))

@@ -1,0 +1,58 @@
+"""The demo, as `make demo` runs it: visits flow, boards fill, and it ends in order."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.servers import ROOT
+from settings import Settings
+from tests.support import process_environment, query, wait_until
+
+VISITS = "SELECT COALESCE(SUM(visits), 0) FROM progress"
+
+
+@pytest.fixture
+def demo(settings: Settings, environment: dict[str, str], tmp_path: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """Start the demo on the test's own topics and database, and wait until visits have been counted."""
+    command = [sys.executable, "-m", "ops", "demo", "--rate", "200", "--directory", str(tmp_path)]
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=process_environment(environment), stdout=output, stderr=output
+        )
+    try:
+        wait_until(lambda: query(settings, VISITS)[0][0] >= 500, deadline_s=60, what="500 visits are counted")
+        yield process
+    finally:
+        process.kill()  # its programs end with it
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
+    demo: "subprocess.Popen[bytes]", settings: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The visitors go first, every visit is counted, verify has the last word."""
+    children = psutil.Process(demo.pid).children(recursive=True)
+    demo.send_signal(number)
+    assert demo.wait(60) == 0
+    said = (tmp_path / "output").read_text()
+    assert "PASS" in said
+    assert "SHOPPING_CART" in said
+    assert f"{query(settings, VISITS)[0][0]} visits" in said
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_program_that_ends_ends_the_demo_with_one_line(demo: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    """It names the program and its log; nothing stays behind."""
+    children = psutil.Process(demo.pid).children(recursive=True)
+    visitors = next(child for child in children if "simulate" in child.cmdline())
+    visitors.kill()
+    assert demo.wait(60) == 70
+    last = (tmp_path / "output").read_text().splitlines()[-1]
+    assert last == f"the visitors ended with code -9; see {tmp_path / 'demo' / 'visitors.log'}"
+    assert not any(child.is_running() for child in children)

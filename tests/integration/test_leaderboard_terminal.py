@@ -1,0 +1,254 @@
+"""`python -m leaderboard --terminal`: live in a terminal, plain text elsewhere, always with the reason if old."""
+
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from leaderboard.boards import BoardReader, Boards, Entry
+from settings import Settings
+from sinks import database
+from sinks.database import ConnectionLost, Login
+from tests.support import process_environment, query, wait_until
+
+COMMAND = (sys.executable, "-m", "leaderboard", "--terminal")
+ROWS = [
+    (5, "2026-11-23 20:00:00", "action", "ORDER", 100, 2),
+    (5, "2026-11-23 20:01:05", "action", "FAQ", 7, 1),
+    (5, "2026-11-23 20:01:05", "country", "Côte d'Ivoire", 7, 1),
+    (60, "2026-11-23 20:00:00", "action", "ORDER", 100, 2),
+    (60, "2026-11-23 20:01:00", "action", "FAQ", 7, 1),
+    (3600, "2026-11-23 20:00:00", "action", "ORDER", 100, 2),
+    (86400, "2026-11-23 00:00:00", "action", "ORDER", 100, 2),
+    (86400, "2026-11-23 00:00:00", "action", "FAQ", 7, 1),
+    (86400, "2026-11-23 00:00:00", "country", "Côte d'Ivoire", 107, 3),
+    (86400, "2025-06-01 00:00:00", "action", "FAQ", 500, 9),
+]
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Settings:
+    """A database with some windows, each length with figures of its own."""
+    for row in ROWS:
+        query(settings, "INSERT INTO window_totals VALUES (?, ?, ?, ?, ?, ?)", row)
+    counted = (
+        "UPDATE progress SET messages = 13, visits = 12, rejected = 1, max_visit_date = ? WHERE kafka_partition = 0"
+    )
+    query(settings, counted, ("2026-11-23 20:01:07.25",))
+    return settings
+
+
+def _boards(settings: Settings, range_name: str) -> Boards:
+    reader = BoardReader(Login.reader(settings))
+    try:
+        return reader.read(range_name)
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize(
+    ("range_name", "action"),
+    [
+        ("window", [Entry(1, "FAQ", 7, 1, 1.0)]),
+        ("1m", [Entry(1, "FAQ", 7, 1, 1.0)]),
+        ("5m", [Entry(1, "ORDER", 100, 2, 100 / 107), Entry(2, "FAQ", 7, 1, 7 / 107)]),
+        ("today", [Entry(1, "ORDER", 100, 2, 100 / 107), Entry(2, "FAQ", 7, 1, 7 / 107)]),
+        ("all", [Entry(1, "FAQ", 507, 10, 507 / 607), Entry(2, "ORDER", 100, 2, 100 / 607)]),
+    ],
+)
+def test_a_range_ends_with_the_latest_visit(filled: Settings, range_name: str, action: list[Entry]) -> None:
+    """Each range adds up the windows that make it, the longest ones that fit."""
+    boards = _boards(filled, range_name)
+    assert boards.action == action
+    assert (boards.messages, boards.visits, boards.rejected) == (13, 12, 1)
+
+
+def test_a_visit_dated_ahead_does_not_empty_the_ranges(filled: Settings) -> None:
+    """Ranges end at the present then."""
+    query(filled, "UPDATE progress SET max_visit_date = '2099-01-01' WHERE kafka_partition = 1")
+    boards = _boards(filled, "today")
+    assert boards.as_of == boards.read_at
+
+
+def test_one_snapshot_is_plain_text(filled: Settings, environment: dict[str, str]) -> None:
+    """Without a terminal there are no control codes, and both boards are whole."""
+    ended = subprocess.run(
+        [*COMMAND, "--once"], env=process_environment(environment), capture_output=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.decode() == (
+        "as of 2026-11-23T20:01:07Z | all | 12 visits, 1 rejected in all | - visits/s\n"
+        "\n"
+        "LAST ACTION (2)\n"
+        "rank  entry  visits  duration  share\n"
+        "   1  FAQ        10    8m 27s  83.5%\n"
+        "   2  ORDER       2    1m 40s  16.5%\n"
+        "\n"
+        "COUNTRY (1)\n"
+        "rank  entry          visits  duration   share\n"
+        "   1  Côte d'Ivoire       3    1m 47s  100.0%\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_snapshots_go_on_until_a_signal(filled: Settings, environment: dict[str, str], number: signal.Signals) -> None:
+    """Every few moments another one; Ctrl-C and SIGTERM end it with exit code 0."""
+    with subprocess.Popen(
+        [*COMMAND, "--every", "0.1"], env=process_environment(environment), stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        seen = 0
+        while seen < 3:
+            seen += process.stdout.readline().startswith(b"as of ")
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert b"Traceback" not in rest
+
+
+def _read(terminal: int, until: bytes, deadline_s: float = 30) -> bytes:
+    read = b""
+    deadline = time.monotonic() + deadline_s
+    while until not in read:
+        assert time.monotonic() < deadline, f"{until!r} is not in {read!r}"
+        if select.select([terminal], [], [], 0.2)[0]:
+            with suppress(OSError):
+                read += os.read(terminal, 65_536)
+    return read
+
+
+@contextmanager
+def _in_a_terminal(variables: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    terminal, inner = pty.openpty()
+    environ = process_environment(variables) | {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"}
+    process = subprocess.Popen(COMMAND, env=environ, stdin=inner, stdout=inner, stderr=inner)
+    os.close(inner)
+    try:
+        yield process, terminal
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(terminal)
+
+
+def test_a_terminal_shows_both_boards_live(filled: Settings, environment: dict[str, str]) -> None:
+    """A new visit appears by itself; SIGTERM ends it, and the terminal is as before."""
+    with _in_a_terminal(environment) as (process, terminal):
+        assert b"COUNTRY" in _read(terminal, b"Ivoire")
+        query(filled, "INSERT INTO window_totals VALUES (86400, '2026-11-23', 'action', 'CATALOG', 9, 1)")
+        _read(terminal, b"CATALOG")
+        process.send_signal(signal.SIGTERM)
+        _read(terminal, b"\x1b[?1049l")
+        assert process.wait(10) == 0
+
+
+class _Way:
+    """A way to MariaDB that can be cut and opened again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._to = (settings.mariadb_host, settings.mariadb_port)
+        self._sockets: list[socket.socket] = []
+        self.port = 0
+        self.open()
+
+    def open(self) -> None:
+        """Listen, on the same port every time."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Refuse new connections and end those that are open."""
+        for one in (self._listener, *self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._sockets = []
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(self._to)
+                self._sockets += (near, far)
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=_forward, args=pair, daemon=True).start()
+
+
+def _forward(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := source.recv(65_536):
+            target.sendall(chunk)
+    for one in (source, target):
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def way(filled: Settings) -> Iterator[_Way]:
+    """The way to MariaDB, for one test."""
+    way = _Way(filled)
+    yield way
+    way.cut()
+
+
+def test_the_last_boards_stay_while_mariadb_is_away(filled: Settings, environment: dict[str, str], way: _Way) -> None:
+    """They are grey then, with the reason; when it is back they are live again."""
+    with _in_a_terminal(environment | {"MARIADB_PORT": str(way.port)}) as (process, terminal):
+        _read(terminal, b"Ivoire")
+        way.cut()
+        gone = _read(terminal, b"MARIADB_PORT right?")
+        assert b"ORDER" in gone + _read(terminal, b"Ivoire")
+        way.open()
+        query(filled, "INSERT INTO window_totals VALUES (86400, '2026-11-23', 'action', 'CATALOG', 9, 1)")
+        _read(terminal, b"CATALOG")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> None:
+    """wait_timeout ends connections of slow readers; nobody sees it."""
+    reader = BoardReader(Login.reader(filled))
+    before = reader.read("all")
+    sleeping = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?"
+    for (number,) in query(filled, sleeping, (filled.mariadb_reader_user,)):
+        query(filled, f"KILL {number}")
+    wait_until(
+        lambda: not query(filled, sleeping, (filled.mariadb_reader_user,)), deadline_s=10, what="the connection is gone"
+    )
+    assert reader.read("all").action == before.action
+    reader.close()
+
+
+def test_a_server_that_is_away_is_no_data(filled: Settings, way: _Way) -> None:
+    """A reader that never had a connection says so."""
+    way.cut()
+    reader = BoardReader(Login.reader(filled)._replace(port=way.port))
+    with pytest.raises(ConnectionLost, match="2002"):
+        reader.read("all")
+    assert "is MariaDB running" in database.away(ConnectionLost("x")).line
+
+
+def test_nothing_provisioned_is_one_clear_line(environment: dict[str, str]) -> None:
+    """Exit code 78, and no traceback."""
+    ended = subprocess.run(
+        [*COMMAND, "--once"],
+        env=process_environment(environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 78
+    assert ended.stderr.count("\n") == 1
+    assert "run python -m ops provision" in ended.stderr

@@ -1,0 +1,253 @@
+"""`python -m ops provision`: what it makes, what it leaves alone, what it refuses."""
+
+from contextlib import closing
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import NewPartitions, NewTopic
+
+import broker
+from failure import ExitCode, Fatal
+from ops.provision import provision
+from ops.topics import topic_config
+from settings import Settings
+from sinks import database
+from sinks.database import Login, translated
+from tests.support import produce, query, wait_until
+
+POSITIONS = "SELECT topic, kafka_partition, first_offset, next_offset, messages FROM progress ORDER BY 2"
+
+
+def _state(settings: Settings) -> tuple[list[tuple[object, ...]], ...]:
+    return query(settings, POSITIONS), query(settings, "SELECT * FROM pipeline")
+
+
+def _partitions(settings: Settings, topic: str) -> int:
+    found = broker.describe(broker.admin_client(settings), settings, [topic])[topic]
+    return found.partitions if found else 0
+
+
+def _grow(settings: Settings, partitions: int) -> None:
+    admin = broker.admin_client(settings)
+    admin.create_partitions([NewPartitions(settings.visits_topic, partitions)])[settings.visits_topic].result()
+    wait_until(
+        lambda: _partitions(settings, settings.visits_topic) == partitions, deadline_s=20, what="the topic has grown"
+    )
+
+
+@pytest.mark.environment(VISITS_PARTITIONS="3")
+def test_it_makes_topics_tables_and_positions(settings: Settings) -> None:
+    """A position for every partition, at the topic's first offset, and what must not change."""
+    assert [_partitions(settings, topic) for topic in (settings.visits_topic, settings.carts_topic)] == [3, 3]
+    assert _partitions(settings, settings.rejected_topic) == 3
+    assert query(settings, POSITIONS) == [(settings.visits_topic, partition, 0, 0, 0) for partition in range(3)]
+    stored = "SELECT topic, partitions, window_lengths_s, naive_timezone, LENGTH(pipeline_id) FROM pipeline"
+    assert query(settings, stored) == [(settings.visits_topic, 3, "5,60,3600,86400", "", 32)]
+
+
+def test_the_rejected_topic_takes_larger_messages_than_the_input(settings: Settings) -> None:
+    """A message as large as Kafka lets in still fits with its headers."""
+    admin = broker.admin_client(settings)
+    sizes = [
+        int(topic_config(admin, topic)["max.message.bytes"])
+        for topic in (settings.visits_topic, settings.rejected_topic)
+    ]
+    assert sizes[1] == sizes[0] + 65_536
+
+
+def test_repeating_it_changes_nothing(settings: Settings) -> None:
+    """Twice is once: positions, pipeline id and passwords stay."""
+    produce(settings, [(0, b"{}")])
+    before = _state(settings)
+    other_password = Settings.from_environment(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+            "VISITS_TOPIC": settings.visits_topic,
+            "CARTS_TOPIC": settings.carts_topic,
+            "REJECTED_TOPIC": settings.rejected_topic,
+            "MARIADB_HOST": settings.mariadb_host,
+            "MARIADB_PORT": str(settings.mariadb_port),
+            "MARIADB_DATABASE": settings.mariadb_database,
+            "MARIADB_USER": settings.mariadb_user,
+            "MARIADB_READER_USER": settings.mariadb_reader_user,
+            "MARIADB_ADMIN_USER": settings.mariadb_admin_user,
+            "MARIADB_ADMIN_PASSWORD": settings.mariadb_admin_password,
+        }
+    )
+    provision(other_password)
+    assert _state(settings) == before
+    database.connect(Login.dataflow(settings)).close()
+
+
+def _may(connection: Any, statement: str) -> bool:
+    cursor = connection.cursor()
+    try:
+        with translated(statement):
+            cursor.execute(statement)
+    except Fatal as refused:
+        if "1142" not in refused.line:
+            raise
+        return False
+    finally:
+        cursor.close()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed"),
+    [
+        ("dataflow", {"SELECT": True, "INSERT": True, "UPDATE": True, "DELETE": False, "DROP": False}),
+        ("reader", {"SELECT": True, "INSERT": False, "UPDATE": False, "DELETE": False, "DROP": False}),
+    ],
+)
+def test_users_may_do_what_they_need_and_no_more(settings: Settings, user: str, allowed: dict[str, bool]) -> None:
+    """The dataflow reads and writes, the leader board reads."""
+    statements = {
+        "SELECT": "SELECT * FROM visit_stats",
+        "INSERT": "INSERT INTO window_totals VALUES (5, '2026-01-01', 'action', 'FAQ', 1, 1)",
+        "UPDATE": "UPDATE window_totals SET visits = 2",
+        "DELETE": "DELETE FROM window_totals",
+        "DROP": "DROP TABLE window_totals",
+    }
+    with closing(database.connect(getattr(Login, user)(settings))) as connection:
+        may = {name: _may(connection, statement) for name, statement in statements.items()}
+    assert may == allowed
+
+
+def test_a_grant_is_for_one_database(settings: Settings) -> None:
+    """In a grant _ stands for any character: a database of a similar name stays closed."""
+    similar = settings.mariadb_database.replace("_", "x", 1)
+    query(settings, f"CREATE DATABASE `{similar}`")
+    try:
+        with pytest.raises(Fatal, match="1044"):
+            database.connect(Login.dataflow(settings)._replace(database=similar))
+    finally:
+        query(settings, f"DROP DATABASE `{similar}`")
+
+
+@pytest.mark.environment(VISITS_PARTITIONS="2")
+def test_a_topic_that_has_grown_gets_positions_for_its_new_partitions(settings: Settings) -> None:
+    """The old ones stay where they are; the outputs grow along."""
+    query(settings, "UPDATE progress SET next_offset = 7, messages = 7")
+    _grow(settings, 4)
+    provision(settings)
+    expected = [(7, 7), (7, 7), (0, 0), (0, 0)]
+    assert [row[3:] for row in query(settings, POSITIONS)] == expected
+    assert query(settings, "SELECT partitions FROM pipeline") == [(4,)]
+    assert _partitions(settings, settings.carts_topic) == _partitions(settings, settings.rejected_topic) == 4
+
+
+def test_a_position_that_is_gone_is_never_made_anew(settings: Settings) -> None:
+    """Made anew it would count its partition twice."""
+    query(settings, "DELETE FROM progress WHERE kafka_partition = 2")
+    before = _state(settings)
+    with pytest.raises(Fatal, match=r"no row for topic .* partition 2.*reset --yes") as refused:
+        provision(settings)
+    assert refused.value.code == ExitCode.DATA
+    assert _state(settings) == before
+
+
+def test_totals_without_a_pipeline_row_are_refused(settings: Settings) -> None:
+    """Whatever they counted would be counted again."""
+    query(settings, "DELETE FROM pipeline")
+    with pytest.raises(Fatal, match="reset --yes") as refused:
+        provision(settings)
+    assert refused.value.code == ExitCode.DATA
+
+
+@pytest.mark.parametrize("recreate", [True, False])
+def test_a_topic_that_was_deleted_is_refused(settings: Settings, recreate: bool) -> None:
+    """A topic of the same name is another topic."""
+    admin = broker.admin_client(settings)
+    admin.delete_topics([settings.visits_topic])[settings.visits_topic].result()
+    wait_until(lambda: _partitions(settings, settings.visits_topic) == 0, deadline_s=20, what="the topic is gone")
+    if recreate:
+        admin.create_topics([NewTopic(settings.visits_topic, 4)])[settings.visits_topic].result()
+        wait_until(lambda: _partitions(settings, settings.visits_topic) == 4, deadline_s=20, what="it is there again")
+    before = _state(settings)
+    with pytest.raises(Fatal, match="reset --yes") as refused:
+        provision(settings)
+    assert refused.value.code == ExitCode.DATA
+    assert _state(settings) == before
+    assert _partitions(settings, settings.visits_topic) == (4 if recreate else 0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("WINDOW_LENGTHS_S", "10,60", r"WINDOW_LENGTHS_S is '10,60'.*'5,60,3600,86400'"),
+        ("NAIVE_TIMEZONE", "Europe/Berlin", r"NAIVE_TIMEZONE is 'Europe/Berlin'.*''"),
+        ("VISITS_TOPIC", "another", "VISITS_TOPIC is 'another'"),
+    ],
+)
+def test_other_settings_than_the_databases_are_refused(
+    settings: Settings, environment: dict[str, str], variable: str, value: str, said: str
+) -> None:
+    """The line names both values."""
+    before = _state(settings)
+    with pytest.raises(Fatal, match=said) as refused:
+        provision(Settings.from_environment(environment | {variable: value}))
+    assert refused.value.code == ExitCode.CONFIG
+    assert _state(settings) == before
+
+
+def test_another_version_of_the_decode_rules_is_refused(settings: Settings) -> None:
+    """Old and new rules in one database would be neither."""
+    query(settings, "UPDATE pipeline SET decode_version = 0")
+    with pytest.raises(Fatal, match=r"the version of the decode rules is 1.* 0"):
+        provision(settings)
+
+
+def test_a_compacted_input_topic_is_refused(environment: dict[str, str]) -> None:
+    """Kafka would forget visits before they are counted; nothing else is made."""
+    settings = Settings.from_environment(environment)
+    admin = broker.admin_client(settings)
+    topic = NewTopic(settings.visits_topic, 1, config={"cleanup.policy": "compact,delete"})
+    admin.create_topics([topic])[settings.visits_topic].result()
+    with pytest.raises(Fatal, match="compact") as refused:
+        provision(settings)
+    assert refused.value.code == ExitCode.CONFIG
+    assert _partitions(settings, settings.carts_topic) == 0
+
+
+@pytest.mark.parametrize("variable", ["MARIADB_PASSWORD", "MARIADB_READER_PASSWORD"])
+def test_a_user_is_not_made_without_a_password(environment: dict[str, str], variable: str) -> None:
+    """An empty password is one clear line."""
+    with pytest.raises(Fatal, match=f"{variable} is empty") as refused:
+        provision(Settings.from_environment(environment | {variable: ""}))
+    assert refused.value.code == ExitCode.CONFIG
+
+
+def test_a_nameless_account_does_not_stand_before_the_dataflows(environment: dict[str, str]) -> None:
+    """MariaDB prefers ''@'127.0.0.1' to user@'%' there, and would refuse the password."""
+    settings = Settings.from_environment(environment)
+    admin = database.connect(Login.admin(settings))
+    cursor = admin.cursor()
+    hosts = ("127.0.0.1", "localhost")
+    for host in hosts:
+        cursor.execute(f"CREATE USER ''@'{host}'")
+    try:
+        provision(settings)
+        database.connect(Login.dataflow(settings)).close()
+        database.connect(Login.reader(settings)).close()
+    finally:
+        for host in hosts:
+            cursor.execute(f"DROP USER ''@'{host}'")
+        admin.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said", "code"),
+    [
+        ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "KAFKA_BOOTSTRAP_SERVERS", ExitCode.UNAVAILABLE),
+        ({"MARIADB_PORT": "1"}, "MARIADB_PORT", ExitCode.UNAVAILABLE),
+        ({"MARIADB_ADMIN_PASSWORD": "wrong"}, "1045", ExitCode.CONFIG),
+    ],
+)
+def test_a_server_away_or_a_wrong_password_is_one_line(
+    environment: dict[str, str], variables: dict[str, str], said: str, code: ExitCode
+) -> None:
+    """The line names what to look at."""
+    with pytest.raises(Fatal, match=said) as refused:
+        provision(Settings.from_environment(environment | variables))
+    assert refused.value.code == code
