@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 import broker
 from failure import ExitCode, Fatal
@@ -41,7 +42,7 @@ class Claim:
     reads both; all three live on one worker thread.
     """
 
-    def __init__(self, settings: Settings, provisioned: Provisioned, partition: int) -> None:
+    def __init__(self, settings: Settings, admin: AdminClient, provisioned: Provisioned, partition: int) -> None:
         """Claim the partition; nothing of another owner is touched before the lock is held.
 
         :raises Fatal: HELD when another dataflow owns it, DATA when the outputs are another pipeline's.
@@ -55,7 +56,7 @@ class Claim:
         rejects = OutputTopic(settings.rejected_topic, reject_origin)
         try:
             self.connection.open()
-            reader = TailReader(settings, broker.admin_client(settings), partition)
+            reader = TailReader(settings, admin, partition)
             try:
                 for topic in (carts, rejects):
                     self._refuse_another_pipelines(reader, topic)
@@ -117,6 +118,7 @@ class Claims:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        self._admin: AdminClient | None = None
         self._provisioned: Provisioned | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._claims: dict[int, Future[Claim]] = {}
@@ -128,8 +130,14 @@ class Claims:
         """
         with self._lock:
             if self._provisioned is None:
-                self._provisioned = _compare(self._settings)
+                self._provisioned = _compare(self._settings, self.admin())
             return self._provisioned
+
+    def admin(self) -> AdminClient:
+        """Return the admin client of this process; one that knows the cluster already answers at once."""
+        if self._admin is None:
+            self._admin = broker.admin_client(self._settings)
+        return self._admin
 
     def begin(self, partition: int) -> Future[Claim]:
         """Begin to claim a partition, and return at once."""
@@ -137,7 +145,7 @@ class Claims:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_CLAIMS_AT_ONCE, thread_name_prefix="claim")
-            future = self._pool.submit(Claim, self._settings, provisioned, partition)
+            future = self._pool.submit(Claim, self._settings, self.admin(), provisioned, partition)
             self._claims[partition] = future
             return future
 
@@ -164,7 +172,7 @@ class Claims:
             pool.shutdown()
 
 
-def _compare(settings: Settings) -> Provisioned:
+def _compare(settings: Settings, admin: AdminClient) -> Provisioned:
     login = Login.dataflow(settings)
     try:
         connection = database.connect(login)
@@ -184,7 +192,6 @@ def _compare(settings: Settings) -> Provisioned:
         raise Fatal(line, ExitCode.CONFIG)
     pipeline_id, topic, topic_id, partitions = pipeline[:4]
     refuse_other_settings(settings, topic, pipeline[4:])
-    admin = broker.admin_client(settings)
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = broker.describe(admin, settings, names)
     _refuse_other_topics(settings, topics, topic_id, partitions)

@@ -25,7 +25,9 @@ from sinks.mariadb import MariaDBSink
 from sources.kafka import KafkaSource
 
 
-def build(source: Source[Any], kafka_sink: Sink[Any], mariadb_sink: Sink[Any], settings: Settings | None = None) -> Dataflow:
+def build(
+    source: Source[Any], kafka_sink: Sink[Any], mariadb_sink: Sink[Any], settings: Settings | None = None
+) -> Dataflow:
     """Return the graph between a source and two sinks. Nothing is connected, nothing is read."""
     settings = settings or Settings()
     flow = Dataflow("website_analytics")

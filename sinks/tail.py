@@ -76,6 +76,9 @@ class TailReader:
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
         with broker.translated("reading the output topics"):
             self._consumer = Consumer(broker.client_config(settings, **own, **exact, **quick))
+            for topic in (settings.carts_topic, settings.rejected_topic):
+                # a partition whose leader is not known when it is assigned waits for a timer of 1 s
+                self._consumer.list_topics(topic, broker.REQUEST_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the consumer."""
@@ -138,7 +141,7 @@ class TailReader:
         self._consumer.assign([TopicPartition(topic, self._partition, begin)])
         heard = time.monotonic()
         while time.monotonic() - heard < _SILENCE_S:
-            for message in self._consumer.consume(1000, 0.5):
+            for message in self._consumer.consume(1000, 0.01):  # it waits for all 1000
                 heard = time.monotonic()
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:

@@ -66,7 +66,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         self._sent_at = self._group_committed_at = 0.0
         self._group_committed = -1
         self._rest: timedelta | None = None
-        watch.start(claims.provisioned())
+        watch.start(claims.provisioned(), claims.admin())
 
     def next_batch(self) -> list[tuple[str, RawBatch]]:
         try:
@@ -122,7 +122,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         }
         if settings.stop_at_end:
             ends = broker.offsets(
-                broker.admin_client(settings),
+                self._claims.admin(),
                 settings.visits_topic,
                 [self._partition],
                 OffsetSpec.latest(),

@@ -25,14 +25,14 @@ class TopicWatch:
         self._stopped = threading.Event()
         self.found: Fatal | None = None
 
-    def start(self, provisioned: Provisioned) -> None:
+    def start(self, provisioned: Provisioned, admin: AdminClient) -> None:
         """Begin to look, if nobody has begun."""
         with self._lock:
             self._users += 1
             if self._users > 1:
                 return
             self._stopped = threading.Event()
-        arguments = (provisioned, broker.admin_client(self._settings), self._stopped)
+        arguments = (provisioned, admin, self._stopped)
         threading.Thread(target=self._look_on, args=arguments, name="topic-watch", daemon=True).start()
 
     def stop(self) -> None:
