@@ -135,13 +135,9 @@ def _zoneless_or_why_not(
     value: bytes, naive_timezone: ZoneInfo | None, error: Exception
 ) -> Visit | tuple[str, str, str]:
     try:
-        _decode_anything(value)
-    except _UNREADABLE as not_json:
-        return "malformed", _name_of(not_json), str(not_json)
-    try:
         found = _decode_zoneless(value)
     except _UNREADABLE:
-        return "invalid", _name_of(error), str(error)
+        return _why_not(value, error)
     naive = found.visit_date
     placed = naive.replace(tzinfo=naive_timezone or UTC)
     checked = _checked(Visit(placed, found.country, found.last_action, found.duration))
@@ -149,6 +145,14 @@ def _zoneless_or_why_not(
         return checked
     said = f"visitDate {naive.isoformat()} has no offset, and NAIVE_TIMEZONE names no zone"
     return "no_timezone", "msgspec.ValidationError", said
+
+
+def _why_not(value: bytes, error: Exception) -> tuple[str, str, str]:
+    try:
+        _decode_anything(value)
+    except _UNREADABLE as not_json:
+        return "malformed", _name_of(not_json), str(not_json)
+    return "invalid", _name_of(error), str(error)
 
 
 def _checked(visit: Visit) -> Visit | tuple[str, str, str]:

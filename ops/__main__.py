@@ -10,7 +10,7 @@ import logs
 from failure import Fatal
 from settings import Settings
 
-COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "demo")
+COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "rejected", "demo")
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
 

@@ -4,10 +4,10 @@ import ctypes
 import logging
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,19 +71,47 @@ def supervise(
                 return 0
 
 
+class Stop:
+    """Whether SIGTERM or SIGINT has come.
+
+    No threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
+    """
+
+    def __init__(self) -> None:
+        self._hears, self._tells = os.pipe()
+
+    def set(self) -> None:
+        """Note that the end was asked for."""
+        os.write(self._tells, b"!")
+
+    def is_set(self) -> bool:
+        """Tell whether it was."""
+        return self.wait(0)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is, but no longer than this; tell whether it was."""
+        return bool(select.select([self._hears], [], [], timeout_s)[0])
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._hears)
+        os.close(self._tells)
+
+
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """Turn SIGTERM and SIGINT into an event for as long as this lasts."""
-    stop = threading.Event()
+def stop_signals() -> Iterator[Stop]:
+    """Note SIGTERM and SIGINT for as long as this lasts."""
+    stop = Stop()
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        stop.close()
 
 
-def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop: threading.Event) -> list[int]:
+def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop: Stop) -> list[int]:
     """Run until one ends badly, all end well or `stop` is set; then end the rest. Return the codes of the ended."""
     processes: list[Process] = []
     try:

@@ -86,7 +86,7 @@ def _read_closely(message: bytes, zone: ZoneInfo | None) -> Visit | str:
     document = scan(message)
     fields = _fields(document.members or []) if document else None
     # What an ignored field holds does not matter to a whole visit, but to everything else.
-    if document is None or (not document.strict and (fields is None or fields.date.tzinfo is None)):
+    if document is None or (not document.strict and fields is None):
         return MALFORMED
     return INVALID if fields is None else _visit(fields, zone)
 

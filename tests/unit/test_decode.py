@@ -34,6 +34,13 @@ def test_other_fields_are_ignored_whatever_their_bytes() -> None:
     assert isinstance(decode_value(value), Visit)
 
 
+def test_other_fields_are_ignored_also_where_the_zone_is_missing() -> None:
+    """Their bytes do not make a visit without an offset malformed."""
+    value = visit_bytes(date="2026-07-01T00:30:00")[:-1] + b', "n": 1e999, "userAgent": "\xff"}'
+    assert reason_of(value) == "no_timezone"
+    assert isinstance(decode_value(value, BERLIN), Visit)
+
+
 def test_of_a_repeated_field_each_is_checked_and_the_last_counts() -> None:
     """JSON leaves it open; the database must not."""
     assert decode_value(visit_bytes()[:-1] + b', "duration": 4}') == decode_value(visit_bytes(duration="4"))

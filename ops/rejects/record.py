@@ -1,0 +1,126 @@
+"""One record of the topic of rejected visits, and which of them a command is about."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
+
+import broker
+from failure import ExitCode, Fatal
+from ops.recount.log import Extent, Reader, extents
+from settings import Settings
+from sinks.tail import VISIT_HEADER, Origin, reject_origin
+
+ATTEMPT_HEADER = "website-attempt"
+"""Counts how often a visit was sent back: the sink keeps it when the visit is rejected once more."""
+
+REASONS = ("malformed", "invalid", "no_timezone")
+
+_ERRORS = "__connect.errors."
+_TRUNCATED = "truncated"
+_OURS = frozenset({VISIT_HEADER, "reason", _TRUNCATED, ATTEMPT_HEADER})
+
+
+class Rejected(NamedTuple):
+    """A rejected visit: its record, the visit that it names (None: not the dataflow's), and why."""
+
+    message: Message
+    partition: int
+    offset: int
+    origin: Origin | None
+    reason: str
+    explanation: str
+    attempts: int
+    truncated: bool
+
+    @classmethod
+    def of(cls, partition: int, offset: int, message: Message) -> "Rejected":
+        """Read a record's headers; of a repeated one the last counts, which is the sink's."""
+        headers = dict(broker.headers_of(message))
+        reason, said = (_text(headers.get(name)) for name in ("reason", f"{_ERRORS}exception.message"))
+        attempts = _number(headers.get(ATTEMPT_HEADER))
+        origin = reject_origin(message)
+        return cls(message, partition, offset, origin, reason, said, attempts, _TRUNCATED in headers)
+
+    @property
+    def timestamp_ms(self) -> int:
+        """Kafka's time of the record, in milliseconds since 1970: when the visit was rejected."""
+        return int(self.message.timestamp()[1])
+
+    @property
+    def marker(self) -> str:
+        """What the visit is remembered by: topic_id/partition/offset, whichever pipeline rejected it."""
+        origin = self.origin
+        return f"{origin.topic_id}/{origin.partition}/{origin.offset}" if origin else ""
+
+    def original_headers(self) -> list[tuple[str, Any]]:
+        """Return the headers that the visit came with: without the sink's, and without the attempts."""
+        pairs = broker.headers_of(self.message)
+        return [(name, value) for name, value in pairs if name not in _OURS and not name.startswith(_ERRORS)]
+
+
+class Selection(NamedTuple):
+    """Which rejected visits: all where nothing is named; `begin` and `end` are offsets of the rejects' topic."""
+
+    reasons: frozenset[str] = frozenset()
+    partition: int | None = None
+    begin: int = 0
+    end: int | None = None
+
+    def takes(self, rejected: Rejected) -> bool:
+        """Tell whether it is one of them."""
+        return not self.reasons or rejected.reason in self.reasons
+
+    def within(self, partition: int, extent: Extent) -> Extent:
+        """Return the part of a partition to be read."""
+        if self.partition not in {None, partition}:
+            return Extent(extent.end, extent.end)
+        end = extent.end if self.end is None else min(extent.end, self.end)
+        return Extent(max(extent.start, self.begin), end)
+
+
+class RejectedLog:
+    """The topic of rejected visits up to the end that it had at first, as a read_committed reader sees it."""
+
+    def __init__(self, settings: Settings, admin: AdminClient, selection: Selection) -> None:
+        """Find its partitions and their ends.
+
+        :raises Fatal: there is no such topic or partition, or Kafka is away.
+        """
+        self.topic = settings.rejected_topic
+        topic = broker.describe(admin, settings, [self.topic])[self.topic]
+        if topic is None:
+            raise Fatal(f"topic {self.topic!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
+        if selection.partition is not None and selection.partition >= topic.partitions:
+            last = topic.partitions - 1
+            line = f"--partition is {selection.partition}, but topic {self.topic!r} has partitions 0 to {last}"
+            raise Fatal(line, ExitCode.CONFIG)
+        whole = enumerate(extents(admin, topic, settled=True))
+        self._selection = selection
+        self._extents = [selection.within(partition, extent) for partition, extent in whole]
+        self._settings = settings
+
+    def records(self) -> Iterator[Rejected]:
+        """Yield the selected records by partition and offset; one at a time is in memory, and a fetch's worth.
+
+        :raises Fatal: Kafka is away.
+        """
+        reader = Reader(self._settings, self.topic)
+        try:
+            for partition, extent in enumerate(self._extents):
+                for offset, message in reader.records(partition, extent):
+                    rejected = Rejected.of(partition, offset, message)
+                    if self._selection.takes(rejected):
+                        yield rejected
+        finally:
+            reader.close()
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="backslashreplace")
+
+
+def _number(value: bytes | None) -> int:
+    """Return the attempts that a header counts; somebody else's header of that name counts none."""
+    return int(value) if value and len(value) < 10 and value.isdigit() else 0

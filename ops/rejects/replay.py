@@ -1,0 +1,149 @@
+"""Sends rejected visits back: each in the same Kafka transaction as the marker that remembers it."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+import broker
+from failure import ExitCode, Fatal
+from ops.rejects.markers import markers_topic
+from ops.rejects.record import ATTEMPT_HEADER, Rejected
+from settings import Settings
+
+CHUNK_VISITS = 200
+CHUNK_BYTES = 4_000_000  # a transaction must be done before its time-out of 10 s
+
+_silent = logging.getLogger(f"{__name__}.librdkafka")
+_silent.disabled = True  # its errors reach us as values
+
+_LIMIT_S = 60.0
+_STEP_S = 5.0
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.TRANSACTION_COORDINATOR_FENCED,
+    }
+)
+_REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER})
+
+
+def chunks_of(visits: Iterable[Rejected]) -> Iterator[list[Rejected]]:
+    """Yield the visits in their order, as many as one transaction takes."""
+    chunk: list[Rejected] = []
+    size = 0
+    for visit in visits:
+        if chunk and (len(chunk) == CHUNK_VISITS or size + len(visit.message) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(visit)
+        size += len(visit.message)
+    if chunk:
+        yield chunk
+
+
+class Replayer:
+    """The one producer that sends rejected visits of a topic back.
+
+    To make one ends every earlier one: its open transaction is aborted, and it can commit nothing more. So what
+    the markers say afterwards is the whole truth, and stays so until this one commits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Fence the others.
+
+        :raises Fatal: Kafka is away or refuses.
+        """
+        self._visits, self._markers = settings.visits_topic, markers_topic(settings)
+        own = {"transactional_id": self._markers, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
+        # At its default of 100 ms a begin right after a commit waits that long.
+        quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
+        own |= {"message_max_bytes": broker.MAX_MESSAGE_BYTES}
+        with broker.translated(f"transactional.id {self._markers!r}"):
+            self._producer = Producer(broker.client_config(settings, **own, **quick) | {"logger": _silent})
+            deadline = time.monotonic() + _LIMIT_S
+            while True:
+                try:
+                    self._producer.init_transactions(broker.REQUEST_TIMEOUT_S)
+                    break
+                except KafkaException as error:
+                    if not error.args[0].retriable() or time.monotonic() > deadline:
+                        raise
+
+    def send(self, chunk: list[Rejected]) -> int:
+        """Send visits and markers, all or none in one transaction; return how many the topic took.
+
+        What is too large together is sent in halves; a visit that is too large alone is left.
+
+        :raises Fatal: Kafka is away, another replay has begun, or nobody knows whether a commit arrived.
+        """
+        refused = self._refused(chunk)
+        if refused and refused.code() == KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER:
+            # What was too large before left a gap in its partition's sequence; that abort has mended it.
+            refused = self._refused(chunk)
+        if refused is None:
+            return len(chunk)
+        if refused.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+            raise self._ended_by(refused)
+        if len(chunk) == 1:
+            return 0
+        half = len(chunk) // 2
+        return self.send(chunk[:half]) + self.send(chunk[half:])
+
+    def _refused(self, chunk: list[Rejected]) -> KafkaError | None:
+        """Send a chunk and commit; return why a topic refused a message of it, when all of it is aborted."""
+        try:
+            self._producer.begin_transaction()
+            for visit in chunk:
+                self._produce(visit)
+            refused = self._commit()
+            if refused:
+                self._producer.abort_transaction(_LIMIT_S)
+        except KafkaException as raised:
+            raise self._ended_by(raised.args[0]) from raised
+        return refused
+
+    @property
+    def _doing(self) -> str:
+        return f"sending visits back to topic {self._visits!r}"
+
+    def _ended_by(self, error: KafkaError) -> Fatal:
+        if error.code() in _FENCED or error.fatal():
+            line = (
+                f"{self._doing}: fenced ({error.name()}): another replay has begun, or this one stood still for more "
+                "than 10 s; run it again: nothing is sent twice"
+            )
+            return Fatal(line, ExitCode.ABORTED)
+        return broker.fatal_of(error, self._doing)
+
+    def _produce(self, visit: Rejected) -> None:
+        message, attempt = visit.message, str(visit.attempts + 1)
+        headers = [*visit.original_headers(), (ATTEMPT_HEADER, attempt)]
+        # No delivery reports: one that failed fails the commit.
+        self._producer.produce(self._visits, message.value(), message.key(), visit.partition, headers=headers)
+        self._producer.produce(self._markers, attempt, visit.marker, 0)
+
+    def _commit(self) -> KafkaError | None:
+        """Commit, or return why a message was refused: then Kafka was never asked for the commit.
+
+        Once it was asked for, only the same commit again: it may have happened unheard.
+        """
+        deadline = time.monotonic() + _LIMIT_S
+        while True:
+            try:
+                self._producer.commit_transaction(_STEP_S)
+            except KafkaException as raised:
+                error: KafkaError = raised.args[0]
+                if error.code() in _REFUSALS:
+                    return error
+                if error.code() in _FENCED:
+                    raise
+                if not error.retriable() or time.monotonic() > deadline:
+                    said = f"{self._doing}: {error.name()}: {error.str()}"
+                    line = f"{said}; the last commit is in doubt: run it again, the markers know, nothing is sent twice"
+                    raise Fatal(line, ExitCode.ABORTED) from raised
+            else:
+                return None
