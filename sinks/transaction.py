@@ -16,6 +16,7 @@ from sinks.tail import VISIT_HEADER, Origin
 logger = logging.getLogger(__name__)
 
 STEP_S = 2.0
+_SENDINGS_AGAIN = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
 LIMIT_S = 60.0
 
 _ERRORS = "__connect.errors."
@@ -67,7 +68,7 @@ class OutputTransaction:
         self._rejects = rejects
         self._levels = [_WHOLE] * len(rejects)
         self._deadline = time.monotonic() + LIMIT_S
-        self._again = 1
+        self._again = _SENDINGS_AGAIN
         self._begun = self._committing = False
         self._rewind()
 
@@ -154,7 +155,7 @@ class OutputTransaction:
         return not self._unsent
 
     def _queue_rejects(self) -> bool:
-        while self._next_reject < len(self._rejects):
+        while self._next_reject < len(self._rejects) and not self._too_large:
             index = self._next_reject
             try:
                 self._produce_reject(index)
@@ -211,8 +212,14 @@ class OutputTransaction:
             line = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
             raise Fatal(line, ExitCode.ABORTED)
         self._levels[index] += 1
+        self._again = _SENDINGS_AGAIN
 
     def _judge(self, error: KafkaError) -> None:
+        if not self._committing and error.code() == KafkaError._STATE:
+            self._producer.flush(STEP_S)  # a delivery has failed: its report, on its way, says why
+            if self._too_large:
+                self._abort()
+                return
         if error.code() in _FENCED or error.fatal():
             line = (
                 f"{self.where}: fenced ({error.name()}): another copy has claimed the partition, or this process "
@@ -222,14 +229,14 @@ class OutputTransaction:
         if self._committing and not error.retriable():
             line = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
             raise Fatal(line, ExitCode.ABORTED)
-        if not self._committing and error.txn_requires_abort():
-            self._send_again(error)
+        if not self._committing and (self._failures or error.txn_requires_abort()):
+            self._send_again(self._failures[0] if self._failures else error)
         elif not error.retriable():
             raise broker.fatal_of(error, self.where)
         logger.warning("%s: %s; trying again", self.where, error.str(), extra={"action": "kafka_retry"})
 
     def _send_again(self, error: KafkaError) -> None:
-        # A producer id that Kafka has forgotten after a week of silence ends here, once.
+        # Also where Kafka has forgotten the producer's id after a week of silence.
         if not self._again:
             raise broker.fatal_of(error, self.where)
         self._again -= 1

@@ -28,6 +28,9 @@ _WAIT_FOR_CLAIM = timedelta(milliseconds=20)
 _WAIT_FOR_SINKS = timedelta(milliseconds=1)
 _ASK_WHEN_FULL_S = 0.005
 _GROUP_COMMIT_S = 2.0
+_LARGE_BYTES = 100_000
+_LARGE_BATCH_BYTES = 16 * 1024 * 1024
+_FETCH_BYTES = 64 * 1024  # as sent: what a producer compressed may be a thousand times that, unpacked all at once
 _PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
 KEEP_ALIVE_S = 15.0
 
@@ -119,6 +122,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             "fetch_queue_backoff_ms": 2,  # the default of 1000 quarters the throughput
             "queued_min_messages": 5 * settings.batch_messages,
             "queued_max_messages_kbytes": prefetch_kib,
+            "fetch_message_max_bytes": _FETCH_BYTES,
         }
         if settings.stop_at_end:
             ends = broker.offsets(
@@ -141,7 +145,11 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
 
     def _consume(self, consumer: Consumer) -> list[Message]:
         with broker.translated(f"reading partition {self._partition}"):
-            messages = consumer.consume(self._settings.batch_messages, 0)
+            messages = consumer.consume(1, 0)
+            if messages and len(messages[0]) < _LARGE_BYTES:
+                messages += consumer.consume(self._settings.batch_messages - 1, 0)
+            else:
+                _add_large(consumer, messages)
         if any(map(Message.error, messages)):
             messages = self._without_events(consumer, messages)
         if messages:
@@ -225,6 +233,14 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             self._consumer.commit(offsets=[at], asynchronous=True)
         except KafkaException as error:
             _ignore_failed_commit(error.args[0], [])
+
+
+def _add_large(consumer: Consumer, messages: list[Message]) -> None:
+    """Add messages one by one while they are few bytes together: thousands of large ones fill the memory."""
+    size = sum(map(len, messages))
+    while messages and size < _LARGE_BATCH_BYTES and (more := consumer.consume(1, 0)):
+        size += len(more[0])
+        messages += more
 
 
 def _ignore_failed_commit(error: KafkaError | None, partitions: list[Any]) -> None:

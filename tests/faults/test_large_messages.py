@@ -1,0 +1,103 @@
+"""Large and strange messages pass, byte for byte, and memory stays bounded."""
+
+import os
+from pathlib import Path
+
+import psutil
+from confluent_kafka import Producer
+
+import broker
+from settings import Settings
+from tests.pipeline import ops, progressed, run_to_end, running
+from tests.support import query, read_committed, wait_until
+from tests.unit.samples import visit_bytes
+
+MB = 1_000_000
+MOST_MEMORY_BYTES = 1000 * MB
+Strange = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+
+
+def send(settings: Settings, messages: list[Strange], *, compression: str) -> None:
+    own = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
+    producer = Producer(broker.client_config(settings, **own))
+    for key, value, headers in messages:
+        producer.produce(settings.visits_topic, value, key, partition=0, headers=headers)
+        producer.poll(0)
+        if len(value or b"") > MB:
+            producer.flush(30)
+    assert producer.flush(60) == 0
+
+
+def test_strange_messages_come_back_whole(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """1 MB and 20 MB, compressible or not, null values, large keys, headers of any bytes, repeated names."""
+    junk = os.urandom(20 * MB)
+    messages: list[Strange] = [
+        (b"k" * 100_000, junk[:MB], [("trace", b"\x00\xff"), ("trace", None), ("", b"")]),
+        (None, b"z" * MB, []),
+        (b"\x00", None, [("tombstone", b"1")]),
+        (b"", b"", []),
+        (None, junk, []),
+        (None, b"[" * (20 * MB), [("reason", b"theirs"), ("visit", b"theirs")]),
+        (None, visit_bytes(), [("kept", b"not for visits")]),
+        (b"last", b"\xff\xfe", []),
+    ]
+    send(settings, messages, compression="zstd")
+    run_to_end(environment, tmp_path)
+    rejects = [record for record in read_committed(settings, settings.rejected_topic) if record.partition == 0]
+    sent = [message for message in messages if message[1] != visit_bytes()]
+    assert [(record.key, record.value) for record in rejects] == [(key, value) for key, value, _ in sent]
+    for record, (_, _, headers) in zip(rejects, sent, strict=True):
+        ours = [name for name, _ in record.headers if name in {"visit", "reason"} or name.startswith("__connect")]
+        assert len(ours) == len(set(ours)) == 8
+        theirs = [header for header in headers if header[0] not in {"visit", "reason"}]
+        assert list(record.headers[: len(theirs)]) == theirs
+        assert dict(record.headers)["reason"] == b"malformed"
+    assert query(settings, "SELECT SUM(messages), SUM(visits), SUM(rejected) FROM progress") == [(8, 1, 7)]
+    verified = ops(environment, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_memory_stays_bounded(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """2 GB of junk in messages of 20 MB, a few kilobytes each as the producer compresses them."""
+    large: list[Strange] = [(None, b"%04d" % at * (5 * MB), []) for at in range(100)]
+    send(settings, large, compression="zstd")
+    peak = 0
+    with running(environment, tmp_path) as dataflow:
+        process = psutil.Process(dataflow.processes[0].pid)
+
+        def all_counted() -> bool:
+            nonlocal peak
+            peak = max(peak, process.memory_info().rss)
+            return progressed(settings) == 100
+
+        wait_until(all_counted, deadline_s=120, what="100 messages counted")
+    print(f"peak memory {peak / MB:.0f} MB")
+    assert peak < MOST_MEMORY_BYTES
+    assert len(read_committed(settings, settings.rejected_topic)) == 100
+
+
+def test_what_the_rejected_topic_refuses_is_cut(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Its head goes there, and a header tells how long it was; its neighbours stay whole."""
+    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+
+    resource = ConfigResource(
+        ConfigResource.Type.TOPIC,
+        settings.rejected_topic,
+        incremental_configs=[ConfigEntry("max.message.bytes", "200000", incremental_operation=AlterConfigOpType.SET)],
+    )
+    admin = broker.admin_client(settings)
+    admin.incremental_alter_configs([resource])[resource].result()
+    junk = os.urandom(MB)
+    messages: list[Strange] = [(None, junk[at : at + 150_000], []) for at in range(0, 600_000, 150_000)]
+    messages += [(b"key", junk, [("mine", b"1")]), (junk[:300_000], junk, [("mine", b"1")])]
+    send(settings, messages, compression="none")
+    run_to_end(environment, tmp_path)
+    rejects = [record for record in read_committed(settings, settings.rejected_topic) if record.partition == 0]
+    assert [(record.key, record.value) for record in rejects[:4]] == [(key, value) for key, value, _ in messages[:4]]
+    cut, bare = rejects[4:]
+    assert (cut.key, cut.value) == (b"key", junk[: 64 * 1024])
+    assert dict(cut.headers)["truncated"] == dict(bare.headers)["truncated"] == b"1000000"
+    assert (bare.key, bare.value) == (None, junk[: 64 * 1024])
+    assert query(settings, "SELECT SUM(messages), SUM(rejected) FROM progress") == [(6, 6)]

@@ -1,0 +1,203 @@
+"""Servers that go and come back, locks, stopped processes: the promises hold during and after."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.servers import ROOT, Servers
+from settings import Settings
+from sinks import database
+from sinks.database import Login
+from tests.pipeline import check_all, check_promise_1, ops, progressed, running
+from tests.support import process_environment, produce, query, wait_until
+from tests.traffic import Sent, Truth, traffic
+
+MESSAGES = 60_000
+
+
+@contextmanager
+def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
+    """Run the dataflow as its users keep it running: two processes, started again when one ends."""
+    with (folder / "run.log").open("wb") as output:
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "ops", "run", "-p", "2"],
+            cwd=ROOT,
+            env=process_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield psutil.Process(runner.pid)
+        runner.send_signal(signal.SIGTERM)
+        assert runner.wait(6) == 0
+    finally:
+        runner.kill()
+        runner.wait(30)
+
+
+@contextmanager
+def sending(settings: Settings, sent: list[Sent], *, per_s: int = 6000) -> Iterator[None]:
+    """Send for as long as it takes, whatever happens to Kafka meanwhile."""
+    failures: list[BaseException] = []
+
+    def send() -> None:
+        began = time.monotonic()
+        try:
+            for at in range(0, len(sent), per_s // 10):
+                part = sent[at : at + per_s // 10]
+                produce(settings, [(message.partition, message.value) for message in part])
+                time.sleep(max(0.0, began + at / per_s - time.monotonic()))  # the rate of the visitors
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    assert not failures, failures
+
+
+def disturb(
+    settings: Settings, environment: dict[str, str], folder: Path, how: Callable[[psutil.Process], None]
+) -> None:
+    """Let visits flow, disturb, and compare every row, cart and reject when all has arrived."""
+    sent = traffic(MESSAGES, seed=21)
+    truth = Truth(sent)
+    with ops_run(environment, folder) as runner, sending(settings, sent):
+        wait_until(lambda: progressed(settings) >= 3000, deadline_s=60, what="visits flowing")
+        how(runner)
+        check_promise_1(settings, truth)
+        wait_until(
+            lambda: progressed(settings) == MESSAGES,
+            deadline_s=120,
+            what=f"all counted; the log ends with {(folder / 'run.log').read_text()[-3000:]}",
+        )
+    check_all(settings, truth)
+    verified = ops(environment, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_mariadb_restarted_in_mid_run(
+    own_servers: Servers, settings: Settings, environment: dict[str, str], tmp_path: Path, how: str
+) -> None:
+    """Stopped cleanly or killed with -9, and started again: connections are made anew, nothing is added twice."""
+    server = own_servers.mariadb
+    assert server is not None
+
+    def restart(_: psutil.Process) -> None:
+        getattr(server, how)()
+        server.start()
+
+    disturb(settings, environment, tmp_path, restart)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_kafka_restarted_in_mid_run(
+    own_servers: Servers, settings: Settings, environment: dict[str, str], tmp_path: Path, how: str
+) -> None:
+    """Stopped cleanly or killed with -9, and started again: no cart is lost, none comes twice."""
+    server = own_servers.kafka
+    assert server is not None
+
+    def restart(_: psutil.Process) -> None:
+        getattr(server, how)()
+        server.start()
+
+    disturb(settings, environment, tmp_path, restart)
+
+
+def test_mariadb_away_for_30_s(
+    own_servers: Servers, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """An outage of half a minute is outlived in place, or by starting again."""
+    server = own_servers.mariadb
+    assert server is not None
+
+    def away(_: psutil.Process) -> None:
+        server.stop()
+        back_at = time.monotonic() + 30
+        wait_until(lambda: time.monotonic() >= back_at, deadline_s=40, what="30 s passed")
+        server.start()
+
+    disturb(settings, environment, tmp_path, away)
+
+
+def test_connections_killed_by_an_administrator(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """KILL of every connection, ten times: the same processes go on."""
+
+    def kill(runner: psutil.Process) -> None:
+        before = runner.children()
+        for _ in range(10):
+            goal = progressed(settings) + 1000
+            for (connection,) in query(
+                settings, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?", (settings.mariadb_user,)
+            ):
+                query(settings, f"KILL {connection}")
+            wait_until(lambda goal=goal: progressed(settings) >= goal, deadline_s=30, what=f"{goal} counted")
+        assert runner.children() == before
+
+    disturb(settings, environment, tmp_path, kill)
+
+
+def test_rows_locked_by_another_connection(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """A lock on all totals for longer than a statement waits (5 s) delays, and changes nothing."""
+
+    def lock(_: psutil.Process) -> None:
+        connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0")
+        cursor.execute("SELECT COUNT(*) FROM window_totals WHERE visits >= 0 FOR UPDATE")
+        cursor.fetchall()
+        held_until = time.monotonic() + 8
+        stands_at = progressed(settings)
+        wait_until(lambda: time.monotonic() >= held_until, deadline_s=20, what="8 s passed")
+        assert progressed(settings) == stands_at
+        connection.rollback()
+        connection.close()
+
+    disturb(settings, environment, tmp_path, lock)
+
+
+def test_a_worker_stopped_beyond_the_transaction_time_out(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGSTOP for 13 s, then SIGCONT: it goes on, or ends fenced and starts again."""
+
+    def stop(runner: psutil.Process) -> None:
+        worker = runner.children()[0]
+        worker.suspend()
+        go_on_at = time.monotonic() + 13
+        wait_until(lambda: time.monotonic() >= go_on_at, deadline_s=20, what="13 s passed")
+        worker.resume()
+
+    disturb(settings, environment, tmp_path, stop)
+
+
+def test_ctrl_c_commits_nothing_and_loses_nothing(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Bytewax closes every sink on Ctrl-C: what is not committed then is counted by the next run."""
+    sent = traffic(40_000, seed=22)
+    produce(settings, [(message.partition, message.value) for message in sent])
+    with running(environment, tmp_path, workers=2) as dataflow:
+        wait_until(lambda: progressed(settings) > 0, deadline_s=60, what="the first commit")
+        dataflow.signal(signal.SIGINT)
+        dataflow.wait(20)
+    check_promise_1(settings, Truth(sent))
+    with running(environment | {"STOP_AT_END": "1"}, tmp_path) as dataflow:
+        assert dataflow.wait() == [0]
+    check_all(settings, Truth(sent))
