@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import broker
 from failure import ExitCode, Fatal
 from ops import servers
 from ops.provision import provision
@@ -27,6 +28,7 @@ from ops.status import partition_states
 from ops.supervisor import Process, end, started, stop_signals
 from ops.up import add_directory, settings_of
 from settings import Settings
+from simulate import truth
 
 _POLL_S = 0.2
 _CATCH_UP_S = 120.0
@@ -58,7 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
             demo.finish(settings)
         finally:
             demo.end()
-        return demo.verify()
+        return demo.verify(settings)
 
 
 @contextmanager
@@ -87,7 +89,10 @@ class _Demo:
         self._logs.mkdir(parents=True, exist_ok=True)
         logger.info("dataflow on 2 processes, %d visits a second; logs in %s", rate, self._logs)
         self._start("dataflow", ["ops", "run", "-p", "2"])
-        self._start("visitors", ["simulate", "--rate", str(rate)])
+        a_hard_day = ["--profile", "wave", "--late-share", "0.02", "--late-by", "30s", "--malformed-share", "0.01"]
+        seed = len(self._truths())  # earlier demos' truths add up with this one's, as their visits do
+        remembered = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
+        self._start("visitors", ["simulate", "--rate", str(rate), *a_hard_day, *remembered])
         self._processes["board"] = started([sys.executable, "-m", "leaderboard", "--terminal"], self._environ)
 
     def check(self) -> None:
@@ -123,10 +128,24 @@ class _Demo:
         """End what still runs."""
         end(list(self._processes.values()))
 
-    def verify(self) -> int:
-        """Recount everything; return verify's exit code."""
+    def verify(self, settings: Settings) -> int:
+        """Recount everything, and compare it with what the demos' visitors sent; return verify's exit code."""
+        states = partition_states(settings)
+        topic = broker.describe(broker.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
+        truths = {path: truth.load(path) for path in self._truths()}
+        ours = [path for path, told in truths.items() if topic and told.topic_id == topic.topic_id]
+        sent = sum(sum(truths[path].messages.values()) for path in ours)
+        counted, rejected = sum(state.visits for state in states), sum(state.rejected for state in states)
+        print(f"sent by the demo's visitors: {sent}, counted: {counted} visits, rejected: {rejected} messages")
         command = [sys.executable, "-m", "ops", "verify"]
+        if sent == counted + rejected:
+            command += ["--truth", *map(str, ours)]
+        else:
+            print("not all messages of the log are a demo's: compared with the log, not with the visitors' truth")
         return subprocess.run(command, env=self._environ, check=False).returncode
+
+    def _truths(self) -> list[Path]:
+        return sorted(self._logs.glob("truth-*.json"))
 
     def _start(self, name: str, module: list[str]) -> None:
         with (self._logs / f"{name}.log").open("wb") as log:

@@ -42,6 +42,8 @@ def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
     assert demo.wait(60) == 0
     said = (tmp_path / "output").read_text()
     assert "PASS" in said
+    assert "sent by the demo's visitors: " in said
+    assert "not all messages" not in said
     assert "SHOPPING_CART" in said
     assert f"{query(settings, VISITS)[0][0]} visits" in said
     assert not any(child.is_running() for child in children)
