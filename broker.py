@@ -1,6 +1,6 @@
 """How every client reaches Kafka, what it asks of topics, and how Kafka's errors read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -45,14 +45,22 @@ class Topic(NamedTuple):
     partitions: int
 
 
-def client_config(settings: Settings, **own: Any) -> dict[str, Any]:
-    """Return librdkafka's configuration: the user's KAFKA_CONFIG_*, then what the caller needs (`_` for `.`)."""
+def client_config(settings: Settings, *, tuning: Mapping[str, Any] | None = None, **exact: Any) -> dict[str, Any]:
+    """Return librdkafka's configuration; names are written with `_` for `.`.
+
+    The user's KAFKA_CONFIG_* overrides `tuning`; `exact`, which promises rest on, overrides all.
+    """
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "log_level": 2,  # its errors reach us as values; its own lines would only repeat them
+        **_dotted(tuning or {}),
         **settings.kafka_config,
-        **{name.replace("_", "."): value for name, value in own.items()},
+        **_dotted(exact),
     }
+
+
+def _dotted(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", "."): value for name, value in options.items()}
 
 
 def _as_kafka_writes(topic_id: str) -> str:

@@ -101,7 +101,7 @@ def _fenced_producer(settings: Settings, partition: int) -> Producer:
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     with broker.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(broker.client_config(settings, **own, **quick, **large))
+        producer = Producer(broker.client_config(settings, tuning=quick, **own, **large))
         deadline = time.monotonic() + _FENCE_S
         while True:
             try:

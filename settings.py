@@ -26,6 +26,8 @@ NOT_OPEN = frozenset(
         "enable.partition.eof",
         "group.id",
         "isolation.level",
+        "metadata.broker.list",
+        "request.required.acks",
         "transactional.id",
         "transaction.timeout.ms",
     }

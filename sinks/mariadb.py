@@ -25,7 +25,7 @@ from sources.kafka import partition_names
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S = 60.0
+LIMIT_S = 90.0
 _COMMITS_AT_ONCE = 4
 _ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
 _LONGEST_PAUSE_S = 2.0
@@ -43,7 +43,7 @@ class _Cut(NamedTuple):
 
 
 class _Patience:
-    """When to try again, and when to stop: pauses double from 50 ms to 2 s, with jitter, for 60 s in all."""
+    """When to try again, and when to stop: pauses double from 50 ms to 2 s, with jitter, for 90 s in all."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -192,7 +192,14 @@ def _write(claim: Claim, cut: _Cut) -> None:
 
 def _reconnected(claim: Claim, cut: _Cut | None) -> int:
     """Lock again, then see on which side of the last commit the connection was lost."""
-    claim.connection.open(wait_s=1)
+    try:
+        claim.connection.open(wait_s=1)
+    except Fatal as fatal:
+        if fatal.code != ExitCode.HELD:
+            raise
+        # After a cut network the server still holds our own old connection, and its lock, for up to wait_timeout.
+        claim.connection.close()
+        raise ConnectionLost(fatal.line) from fatal
     position = claim.connection.position()
     if position != claim.totals and (cut is None or position != cut.end):
         raise _moved(claim, position, cut)

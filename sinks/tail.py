@@ -75,7 +75,7 @@ class TailReader:
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
         with broker.translated("reading the output topics"):
-            self._consumer = Consumer(broker.client_config(settings, **own, **exact, **quick))
+            self._consumer = Consumer(broker.client_config(settings, tuning=quick, **own, **exact))
             for topic in (settings.carts_topic, settings.rejected_topic):
                 # a partition whose leader is not known when it is assigned waits for a timer of 1 s
                 self._consumer.list_topics(topic, broker.REQUEST_TIMEOUT_S)

@@ -134,7 +134,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             )
             self._stop_at = ends[self._partition]
         with broker.translated(claim.connection.where):
-            configuration = broker.client_config(settings, **own, **exact, **quick)
+            configuration = broker.client_config(settings, tuning=quick, **own, **exact)
             consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
             self._read = self._sent = claim.start
             consumer.assign([TopicPartition(settings.visits_topic, self._partition, self._read)])

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from broker import client_config
 from failure import ExitCode, Fatal
 from settings import Settings, variable_of
 from tests.support import ROOT
@@ -76,6 +77,14 @@ def test_what_the_promises_rest_on_is_not_open() -> None:
     for name in ("ACKS", "ENABLE_IDEMPOTENCE", "ISOLATION_LEVEL", "CLIENT_RACK", "AUTO_OFFSET_RESET"):
         variable = f"KAFKA_CONFIG_{name}"
         assert variable in refused(**{variable: "0"})
+
+
+def test_the_users_kafka_settings_override_ours_unless_promises_rest_on_them() -> None:
+    """Tuning is the user's to change; what is exact is not."""
+    settings = Settings.from_environment({"KAFKA_CONFIG_LINGER_MS": "50", "KAFKA_CONFIG_SSL_CA_LOCATION": "ca.pem"})
+    config = client_config(settings, tuning={"linger_ms": 5, "retry_backoff_ms": 5}, enable_idempotence=True)
+    assert (config["linger.ms"], config["retry.backoff.ms"], config["enable.idempotence"]) == ("50", 5, True)
+    assert config["ssl.ca.location"] == "ca.pem"
 
 
 def test_topics_must_differ() -> None:
