@@ -1,13 +1,15 @@
 """The boards in a terminal, refreshed every second; as plain text where standard output is none."""
 
+import os
+import select
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from leaderboard.boards import BoardReader
 from leaderboard.display import View, live, plain
@@ -15,6 +17,9 @@ from sinks import database
 from sinks.database import ConnectionLost, Transient
 
 REFRESH_S = 1.0
+
+Ended = Callable[[float], bool]
+"""Waits so many seconds, and says whether a signal has asked for the end."""
 
 
 def show_once(reader: BoardReader, range_name: str, top: int) -> None:
@@ -28,9 +33,10 @@ def show_once(reader: BoardReader, range_name: str, top: int) -> None:
         raise database.away(error) from error
 
 
-def show(reader: BoardReader, range_name: str, *, top: int, every_s: float) -> None:
+def show(reader: BoardReader, range_name: str, *, top: int, every_s: float, page: str | None = None) -> None:
     """Show both boards until Ctrl-C or SIGTERM: live in a terminal, else a snapshot every `every_s` seconds.
 
+    `page` is the address of the page that shows the same; a live board names it, as it covers what was said before.
     While MariaDB is away the last boards stay, with the reason.
 
     :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
@@ -38,28 +44,28 @@ def show(reader: BoardReader, range_name: str, *, top: int, every_s: float) -> N
     console = Console()
     with _ended_by_signals() as ended:
         if console.is_terminal and not console.is_dumb_terminal:
-            _show_live(console, ended, reader, range_name)
+            _show_live(console, ended, reader, range_name, page)
         else:
             _each(ended, every_s, reader, range_name, lambda view: print(plain(view, top), end="\n\n", flush=True))
 
 
-def _show_live(console: Console, ended: threading.Event, reader: BoardReader, range_name: str) -> None:
+def _show_live(console: Console, ended: Ended, reader: BoardReader, range_name: str, page: str | None) -> None:
+    head = [Text(f"the page: {page}")] if page else []
     with Live(console=console, screen=True, auto_refresh=False) as screen:
 
         def draw(view: View) -> None:
-            screen.update(live(view, console.height), refresh=True)
+            screen.update(Group(*head, live(view, console.height - len(head))), refresh=True)
 
         _each(ended, REFRESH_S, reader, range_name, draw)
 
 
-def _each(
-    ended: threading.Event, every_s: float, reader: BoardReader, range_name: str, draw: Callable[[View], Any]
-) -> None:
+def _each(ended: Ended, every_s: float, reader: BoardReader, range_name: str, draw: Callable[[View], Any]) -> None:
     view = View()
-    while not ended.is_set():
+    while True:
         view = _next(view, reader, range_name)
         draw(view)
-        ended.wait(every_s)
+        if ended(every_s):
+            return
 
 
 def _next(view: View, reader: BoardReader, range_name: str) -> View:
@@ -70,12 +76,15 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    ended = threading.Event()
+def _ended_by_signals() -> Iterator[Ended]:
+    # No threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
+    hears, tells = os.pipe()
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: ended.set()) for number in signals]
+    before = [signal.signal(number, lambda *_: os.write(tells, b"!")) for number in signals]
     try:
-        yield ended
+        yield lambda wait_s: bool(select.select([hears], [], [], wait_s)[0])
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+        os.close(hears)
+        os.close(tells)

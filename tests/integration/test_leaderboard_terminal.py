@@ -108,7 +108,9 @@ def test_snapshots_go_on_until_a_signal(filled: Settings, environment: dict[str,
         assert process.stdout
         seen = 0
         while seen < 3:
-            seen += process.stdout.readline().startswith(b"as of ")
+            line = process.stdout.readline()
+            assert line, "it ended by itself"
+            seen += line.startswith(b"as of ")
         process.send_signal(number)
         rest, _ = process.communicate(timeout=10)
     assert process.returncode == 0
