@@ -20,7 +20,7 @@ from tests.pipeline import check_all, check_promise_1, ops, progressed, running
 from tests.support import process_environment, produce, query, wait_until
 from tests.traffic import Sent, Truth, traffic
 
-MESSAGES = 60_000
+MESSAGES = 30_000
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Proces
 
 
 @contextmanager
-def sending(settings: Settings, sent: list[Sent], *, per_s: int = 6000) -> Iterator[None]:
+def sending(settings: Settings, sent: list[Sent], *, per_s: int = 4000) -> Iterator[None]:
     """Send for as long as it takes, whatever happens to Kafka meanwhile."""
     failures: list[BaseException] = []
 
