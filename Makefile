@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test bench lint format lock clean
 
 help: ## show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -14,6 +14,10 @@ demo: setup ## servers, dataflow, visitors and leader board on this machine; DEM
 
 test: setup ## all tests, on real servers that they start themselves; ARGS="-k name" for some
 	$(PYTHON) -m pytest $(ARGS)
+
+bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
+	@$(PYTHON) -m bench simulate
+	@$(PYTHON) -m bench compare $(ARGS)
 
 lint: setup ## style and types
 	$(VENV)/bin/ruff check .

@@ -97,6 +97,7 @@ class Claim:
 def _fenced_producer(settings: Settings, partition: int) -> Producer:
     transactional_id = f"{settings.carts_topic}-{partition}"
     own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
+    own["delivery_report_only_error"] = True  # what arrived needs no call
     # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}

@@ -42,7 +42,8 @@ _decode_anything = msgspec.json.Decoder().decode
 # Whatever the bytes are, these are all that msgspec raises for them (TypeError: for a null value).
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 
-_END_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2100, 1, 1, tzinfo=UTC)
 _CONTROL_CHARACTERS = frozenset(map(chr, [*range(0x20), 0x7F]))
 _LONG_BYTES = 512
 _MOST_BRACKETS = 256
@@ -58,14 +59,13 @@ class Reject(NamedTuple):
 
 
 class VisitBatch(NamedTuple):
-    """One cut of a partition, decoded: offsets, visits and timestamps (seconds since 1970 UTC) are parallel."""
+    """One cut of a partition, decoded: offsets and visits are parallel."""
 
     partition: int
     begin: int
     end: int
     offsets: Sequence[int]
     visits: Sequence[Visit]
-    timestamps: Sequence[float]
     rejects: Sequence[Reject]
 
 
@@ -91,15 +91,13 @@ def batch_decoder(naive_timezone: ZoneInfo | None = None) -> Callable[[RawBatch]
 
     def decode(batch: RawBatch) -> VisitBatch:
         visits: list[Visit] = []
-        timestamps: list[float] = []
         rejects: list[Reject] = []
         for message in batch.messages:
             value = message.value()
             try:
                 visit = _decode_visit(value)
-                timestamp = visit.visit_date.timestamp()
                 ordinary = (
-                    0 <= timestamp < _END_S
+                    _FIRST <= visit.visit_date < _END
                     and visit.country.isprintable()
                     and visit.last_action.isprintable()
                     and len(message) <= _LONG_BYTES
@@ -111,11 +109,10 @@ def batch_decoder(naive_timezone: ZoneInfo | None = None) -> Callable[[RawBatch]
                 if not isinstance(outcome, Visit):
                     rejects.append(Reject(message, *outcome))
                     continue
-                visit, timestamp = outcome, outcome.visit_date.timestamp()
+                visit = outcome
             visits.append(visit)
-            timestamps.append(timestamp)
         offsets = _offsets(batch, rejects)
-        return VisitBatch(batch.partition, batch.begin, batch.end, offsets, visits, timestamps, rejects)
+        return VisitBatch(batch.partition, batch.begin, batch.end, offsets, visits, rejects)
 
     return decode
 
@@ -159,7 +156,7 @@ def _checked(visit: Visit) -> Visit | tuple[str, str, str]:
     for name, text in (("country", visit.country), ("lastAction", visit.last_action)):
         if not text.isprintable() and not _CONTROL_CHARACTERS.isdisjoint(text):
             return "invalid", "msgspec.ValidationError", f"a control character in {name}: {text!a}"
-    if not 0 <= visit.visit_date.timestamp() < _END_S:
+    if not _FIRST <= visit.visit_date < _END:
         said = f"visitDate {visit.visit_date.isoformat()} is not between 1970 and 2099 in UTC"
         return "invalid", "msgspec.ValidationError", said
     return visit

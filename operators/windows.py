@@ -1,14 +1,15 @@
 """Event-time tumbling windows: every visit counts in the window of its own visitDate, whenever it arrives."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
-from operators.decode import VisitBatch
+from operators.decode import Visit, VisitBatch
 
 ACTION = "action"
 COUNTRY = "country"
@@ -61,8 +62,9 @@ def fold(batch: VisitBatch, lengths_s: tuple[int, ...]) -> SumBatch:
     Each of `lengths_s` is a multiple of the first: a visit is looked at once, for the shortest window, and the
     longer ones are rolled up from that.
     """
-    sums = _roll_up(_shortest_windows(batch, lengths_s[0]), lengths_s)
-    latest = max(batch.timestamps, default=None)
+    dates = [visit.visit_date for visit in batch.visits]
+    sums = _roll_up(_shortest_windows(batch.visits, dates, lengths_s[0]), lengths_s)
+    latest = max(dates).timestamp() if dates else None
     counts = (len(batch.visits), len(batch.rejects))
     return SumBatch(batch.partition, batch.begin, batch.end, *counts, latest, sums)
 
@@ -83,32 +85,43 @@ def fold_windows(step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int
 
 
 _Entries = defaultdict[str, Amount]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _shortest_windows(batch: VisitBatch, length_s: int) -> dict[int, tuple[_Entries, _Entries]]:
-    windows: dict[int, tuple[_Entries, _Entries]] = {}
-    current = None  # neighbours mostly share a window: its dictionaries are looked up when it changes
-    for timestamp, visit in zip(batch.timestamps, batch.visits, strict=True):
-        window = timestamp // length_s
-        if window != current:
-            current = window
-            start = window_start_of(timestamp, length_s)
+class _Window(NamedTuple):
+    begin: datetime
+    end: datetime
+    actions: _Entries
+    countries: _Entries
+
+
+def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length_s: int) -> dict[int, _Window]:
+    windows: dict[int, _Window] = {}
+    begin = end = _EPOCH  # neighbours mostly share a window: it is looked up where it changes
+    for date, visit in zip(dates, visits, strict=True):
+        if not begin <= date < end:
+            start = window_start_of(date.timestamp(), length_s)
             if start not in windows:
-                windows[start] = (defaultdict(int), defaultdict(int))
-            actions, countries = windows[start]
+                windows[start] = _empty_window(start, length_s)
+            begin, end, actions, countries = windows[start]
         amount = visit.duration + _ONE_VISIT
         actions[visit.last_action] += amount
         countries[visit.country] += amount
     return windows
 
 
-def _roll_up(windows: dict[int, tuple[_Entries, _Entries]], lengths_s: tuple[int, ...]) -> Sums:
+def _empty_window(start: int, length_s: int) -> _Window:
+    begin = datetime.fromtimestamp(start, UTC)
+    return _Window(begin, begin + timedelta(seconds=length_s), defaultdict(int), defaultdict(int))
+
+
+def _roll_up(windows: dict[int, _Window], lengths_s: tuple[int, ...]) -> Sums:
     sums: dict[Board, dict[str, Amount]] = {}
-    for start, (actions, countries) in windows.items():
+    for start, window in windows.items():
         for length_s in lengths_s:
             longer = window_start_of(start, length_s)
-            add_to(sums, (length_s, longer, ACTION), actions)
-            add_to(sums, (length_s, longer, COUNTRY), countries)
+            add_to(sums, (length_s, longer, ACTION), window.actions)
+            add_to(sums, (length_s, longer, COUNTRY), window.countries)
     return sums
 
 

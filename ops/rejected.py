@@ -9,8 +9,8 @@ replay sends the original bytes, key and headers to the partition that they came
 Kafka transaction with a marker, named by the visit's own place in the input, in the compacted topic
 <rejected topic>.replayed. What has a marker is not sent again, so running it twice sends nothing twice; killed at
 any moment, it goes on exactly where it was; and of two that run at once the first ends, with one line. A reset
-does not forget the markers. The header website-attempt counts how often a visit was sent back, and a visit that
-was rejected --max-attempts times after that is left. More than 100 want your assent.
+does not forget the markers. The header website-attempt counts how often a visit was sent back; one that has been
+sent back --max-attempts times is left, and said so. More than 100 want your assent.
 
 Examples:
     python -m ops rejected ls

@@ -13,7 +13,7 @@ from faker.providers.date_time import Provider
 
 from simulate.deck import Card, Deck
 
-CARDS = 16_384  # fits a core's cache: four times as many cost half as much again per visit
+CARDS = 16_384  # their bytes fit into a core's cache
 MAX_COUNTRIES = 5_000
 LONGEST_S = 600
 

@@ -14,7 +14,7 @@ from ops.rejects.record import Rejected
 from simulate.text import shown
 
 FOREIGN = "(no visit named)"
-AGES_S = (("< 1 h", 3600), ("< 1 day", 86_400), ("< 7 days", 604_800))
+AGES_S = (("<1h", 3600), ("<1d", 86_400), ("<7d", 604_800))
 OLDER = "older"
 _AGES = (*(name for name, _ in AGES_S), OLDER)
 
@@ -76,7 +76,7 @@ def as_table(topic: str, groups: Groups) -> Table:
     title = Text(f"rejected visits in {topic}, by age")
     table = Table(title=title, title_justify="left", show_footer=True, box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("reason", "all", no_wrap=True)
-    table.add_column("partition", justify="right")
+    table.add_column("partition", justify="right", no_wrap=True)
     rows = {place: _figures(group) for place, group in groups.items()}
     for index, name in enumerate((*_AGES, "all", "sent back")):
         table.add_column(name, str(sum(figures[index] for figures in rows.values())), justify="right")

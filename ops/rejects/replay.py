@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -58,12 +59,21 @@ class Replayer:
         :raises Fatal: Kafka is away or refuses.
         """
         self._visits, self._markers = settings.visits_topic, markers_topic(settings)
-        own = {"transactional_id": self._markers, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
+        own: dict[str, Any] = {
+            "transactional_id": self._markers,
+            "transaction_timeout_ms": 10_000,
+            "enable_idempotence": True,
+        }
         # At its default of 100 ms a begin right after a commit waits that long.
-        quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
+        quick: dict[str, Any] = {
+            "linger_ms": 5,
+            "retry_backoff_ms": 5,
+            "retry_backoff_max_ms": 1000,
+            "compression_type": "zstd",
+        }
         own |= {"message_max_bytes": broker.MAX_MESSAGE_BYTES}
         with broker.translated(f"transactional.id {self._markers!r}"):
-            self._producer = Producer(broker.client_config(settings, **own, **quick) | {"logger": _silent})
+            self._producer = Producer(broker.client_config(settings, tuning=quick, **own) | {"logger": _silent})
             deadline = time.monotonic() + _LIMIT_S
             while True:
                 try:

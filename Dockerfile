@@ -1,0 +1,21 @@
+# One image for all of ours: the command says which. What is installed is what requirements.lock names, by hash.
+FROM python:3.12-slim AS installed
+COPY requirements.lock /tmp/
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r /tmp/requirements.lock
+
+FROM python:3.12-slim
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin website
+COPY --from=installed /opt/venv /opt/venv
+WORKDIR /app
+COPY *.py ./
+COPY leaderboard leaderboard
+COPY operators operators
+COPY ops ops
+COPY simulate simulate
+COPY sinks sinks
+COPY sources sources
+RUN /opt/venv/bin/python -m compileall -q /opt/venv/lib /app
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+USER website
+CMD ["python", "-m", "bytewax.run", "dataflow:flow", "-w", "4"]

@@ -1,0 +1,1 @@
+"""The benchmarks and their peers: see README.md beside this file."""

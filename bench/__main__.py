@@ -1,0 +1,40 @@
+"""Measure the pipeline, the same work on Bytewax's stock operators, and the simulator. See bench/README.md."""
+
+import argparse
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from failure import Fatal
+
+COMMANDS = ("pipeline", "stock", "compare", "simulate", "viewers")
+"""Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one benchmark; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
+    modules = {name: importlib.import_module(f"bench.{name}") for name in COMMANDS}
+    for name, module in modules.items():
+        text = module.__doc__ or ""
+        layout = argparse.RawDescriptionHelpFormatter
+        subparser = subparsers.add_parser(name, help=text.split("\n", 1)[0], description=text, formatter_class=layout)
+        module.add_arguments(subparser)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # Topics, databases and servers are removed on the way out: also when somebody ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        return int(modules[arguments.command].main(arguments))
+    except Fatal as fatal:
+        print(fatal.line, file=sys.stderr)
+        return fatal.code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""Where a benchmark runs: servers, a topic of seeded visits, and a database, all of them removed afterwards."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+import broker
+from bench.process import ROOT, Usage, run_module
+from failure import ExitCode, Fatal
+from ops import topics
+from ops.provision import administration, provision
+from ops.servers import Servers, start
+from settings import Settings
+from sinks.sql import queries
+
+logger = logging.getLogger(__name__)
+
+_FIXED = {
+    "ECHO": "0",
+    "LOG_FORMAT": "text",
+    "MARIADB_PASSWORD_FILE": "",
+    "NAIVE_TIMEZONE": "",
+    "STOP_AT_END": "1",
+    "WINDOW_LENGTHS_S": "5,60,3600,86400",
+}
+"""Part of what is measured; batch size, flush interval and KAFKA_CONFIG_* may be tried by the environment."""
+
+
+class Visits(NamedTuple):
+    """How many visits, in how many partitions, and which: the same seed and start are the same bytes."""
+
+    messages: int
+    partitions: int
+    seed: int
+    start: str
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """What we take from the simulator's summary."""
+
+    messages: int
+    visits: int
+    failed: int
+    seconds: float
+    rate: float
+
+
+@contextmanager
+def servers() -> Iterator[dict[str, str]]:
+    """Lead to the servers that the environment names, or to new ones in a temporary folder.
+
+    :raises Fatal: there are none and none can be started; the line names the choices.
+    """
+    with TemporaryDirectory(prefix="bench-") as folder:
+        try:
+            yield {**os.environ, **start(Path(folder), os.environ).environment(), **_FIXED, "PYTHONPATH": str(ROOT)}
+        finally:
+            Servers(Path(folder).resolve(), os.environ).delete()
+
+
+@contextmanager
+def topic(environ: Mapping[str, str], partitions: int) -> Iterator[dict[str, str]]:
+    """Make an input topic of a name of its own.
+
+    :raises Fatal: Kafka is away or refuses.
+    """
+    named = {**environ, "VISITS_TOPIC": f"{_new_name()}.visits", "VISITS_PARTITIONS": str(partitions)}
+    settings = Settings.from_environment(named)
+    try:
+        topics.ensure_visits(broker.admin_client(settings), settings)
+        yield named
+    finally:
+        _remove_topics(settings, settings.visits_topic)
+
+
+@contextmanager
+def pipeline(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Provision output topics, a database and users of their own for a topic's visits.
+
+    :raises Fatal: a server is away or refuses.
+    """
+    name = _new_name()
+    named = {
+        **environ,
+        "CARTS_TOPIC": f"{name}.carts",
+        "REJECTED_TOPIC": f"{name}.rejected",
+        "KAFKA_GROUP_ID": name,
+        "MARIADB_DATABASE": name,
+        "MARIADB_USER": f"{name}_flow",
+        "MARIADB_PASSWORD": uuid4().hex,
+        "MARIADB_READER_USER": f"{name}_read",
+        "MARIADB_READER_PASSWORD": uuid4().hex,
+    }
+    settings = Settings.from_environment(named)
+    try:
+        provision(settings)
+        yield named
+    finally:
+        _remove_topics(settings, settings.carts_topic, settings.rejected_topic)
+        _remove_database(settings)
+
+
+def fill(environ: Mapping[str, str], visits: Visits) -> tuple[Usage, Filled]:
+    """Send the visits, flat out, by the simulator.
+
+    :raises Fatal: not all of them were acknowledged.
+    """
+    world = ("--seed", str(visits.seed), "--start", visits.start)
+    flat_out = ("--rate", "0", "--count", str(visits.messages), "--summary", "json")
+    usage, output = run_module(("simulate", *flat_out, *world), environ)
+    filled = msgspec.json.decode(output, type=Filled)
+    if filled.visits != visits.messages:
+        line = f"of {visits.messages} visits Kafka has acknowledged {filled.visits}: try again"
+        raise Fatal(line, ExitCode.ABORTED)
+    logger.info("%s holds %d visits, sent in %.1f s", environ["VISITS_TOPIC"], visits.messages, filled.seconds)
+    return usage, filled
+
+
+def _new_name() -> str:
+    return f"bench_{uuid4().hex[:12]}"
+
+
+def _remove_topics(settings: Settings, *names: str) -> None:
+    with suppress(Fatal):  # Kafka is away: what ended the run says so already
+        admin = broker.admin_client(settings)
+        present = [name for name, found in broker.describe(admin, settings, names).items() if found]
+        if present:
+            with broker.translated("removing the benchmark's topics"):
+                for future in admin.delete_topics(present).values():
+                    future.result()
+
+
+def _remove_database(settings: Settings) -> None:
+    with suppress(Fatal), administration(settings) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"DROP DATABASE IF EXISTS `{settings.mariadb_database}`")
+        for user in (settings.mariadb_user, settings.mariadb_reader_user):
+            cursor.execute(queries()["hosts_of_user"], (user,))
+            for (host,) in cursor.fetchall():
+                cursor.execute(f"DROP USER '{user}'@'{host}'")

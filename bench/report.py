@@ -1,0 +1,98 @@
+"""What a run prints: one line of JSON that says what was measured, on what, and with which versions."""
+
+import argparse
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+
+import confluent_kafka
+import msgspec
+
+from bench.place import Visits
+from bench.process import Usage
+from failure import ExitCode, Fatal
+
+_PACKAGES = ("bytewax", "confluent-kafka", "mariadb", "msgspec")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One case, once. `load_average` is the machine's of the last minute, `counts` what came out in the end."""
+
+    case: str
+    messages: int
+    partitions: int
+    seed: int
+    start: str
+    seconds: float
+    visits_per_s: float
+    cpu_s: float
+    peak_mib: float
+    counts: dict[str, int]
+    load_average: float
+    cores: int
+    versions: dict[str, str]
+
+
+def run_of(case: str, visits: Visits, usage: Usage, counts: Mapping[str, int], *, seconds: float | None = None) -> Run:
+    """Return the report of a run; `seconds` where they are not those of the whole process."""
+    seconds = usage.seconds if seconds is None else seconds
+    return Run(
+        case=case,
+        **visits._asdict(),
+        seconds=round(seconds, 3),
+        visits_per_s=round(visits.messages / seconds, 1),
+        cpu_s=round(usage.cpu_s, 3),
+        peak_mib=round(usage.peak_mib, 1),
+        counts=dict(counts),
+        load_average=round(os.getloadavg()[0], 2),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        versions=versions(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything in the process that is measured."""
+    packages = {name: version(name) for name in _PACKAGES}
+    python = {"python": platform.python_version(), "system": platform.platform()}
+    return python | packages | {"librdkafka": str(confluent_kafka.libversion()[0])}
+
+
+def show(result: msgspec.Struct) -> None:
+    """Print a result on one line, at once."""
+    print(msgspec.json.encode(result).decode(), flush=True)
+
+
+def check(case: str, expected: int, counts: Mapping[str, int]) -> None:
+    """Check that every one of the counts is the number of visits: a fast wrong answer is none.
+
+    :raises Fatal: DIFFERENCES, naming those that are not.
+    """
+    wrong = {name: number for name, number in counts.items() if number != expected}
+    if wrong:
+        said = ", ".join(f"{name} {number}" for name, number in wrong.items())
+        raise Fatal(f"{case} counted {said}, but the topic holds {expected} visits", ExitCode.DIFFERENCES)
+
+
+def add_visits(parser: argparse.ArgumentParser, messages: int | None) -> None:
+    """Add which visits; without `messages` the command has a way of its own to say how many."""
+    if messages is not None:
+        said = f"how many visits (default: {messages})"
+        parser.add_argument("--messages", type=positive, default=messages, metavar="N", help=said)
+    parser.add_argument("--partitions", type=positive, default=4, metavar="N", help="of the topic (default: 4)")
+    parser.add_argument("--seed", type=int, default=42, metavar="N", help="another seed, other visits (default: 42)")
+    start = "2026-01-01T00:00:00Z"
+    parser.add_argument("--start", default=start, metavar="DATE", help=f"date of the first visit (default: {start})")
+
+
+def visits_of(arguments: argparse.Namespace, messages: int | None = None) -> Visits:
+    """Return the visits that the command line asks for."""
+    number = arguments.messages if messages is None else messages
+    return Visits(number, arguments.partitions, arguments.seed, arguments.start)
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

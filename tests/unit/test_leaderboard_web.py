@@ -1,0 +1,147 @@
+"""The page's decisions without a server: buckets, periods, health, CSV, and the files that are served."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leaderboard.api import csv_of
+from leaderboard.boards import Position
+from leaderboard.buckets import MOST_WINDOWS, Buckets, buckets_of
+from leaderboard.health import DATAFLOW, PROVISION, VISITORS, Observed, Rate, status_of
+from leaderboard.lag import Ends
+from leaderboard.poller import Found, Partition, Trouble
+from leaderboard.ranges import RANGES, before, seconds_of, span_of
+from leaderboard.web import STATIC
+from leaderboard.wire import Board, PartitionLag, Standing, TwoWaySum
+
+LENGTHS_S = (5, 60, 3600, 86_400)
+AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
+UPLOT = {  # npm pack uplot@1.6.32: dist/ and LICENSE
+    "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+
+
+def test_what_is_vendored_is_what_was_published() -> None:
+    """Every vendored file has the checksum of uPlot 1.6.32, its licence is beside it, and there is no other."""
+    folder = STATIC / "vendor" / "uPlot"
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == UPLOT
+
+
+def test_the_page_names_nothing_from_elsewhere() -> None:
+    """No address of another host, no inline script or style: the Content-Security-Policy would refuse it."""
+    for path in (*STATIC.glob("*.html"), *STATIC.glob("*.css"), *STATIC.glob("js/*.js")):
+        text = (
+            path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "").replace("http://127.0.0.1", "")
+        )
+        assert "//" not in text.replace("// ", "").replace(":root", ""), path
+        assert "innerHTML" not in text
+        assert "style=" not in text
+
+
+def test_buckets_are_few_and_complete() -> None:
+    """A range of 5 minutes is 59 windows of 5 seconds and one that is still filling."""
+    span = span_of("5m", AS_OF, LENGTHS_S)
+    assert buckets_of(*span, LENGTHS_S, most=120) == Buckets(5, 5, span[0], 59)
+    assert buckets_of(*span, LENGTHS_S, most=30) == Buckets(5, 10, span[0], 29)
+    today = buckets_of(*span_of("today", AS_OF, LENGTHS_S), LENGTHS_S, most=120)
+    assert today == Buckets(60, 720, seconds_of(datetime(2026, 11, 23, tzinfo=UTC)), 100)
+    assert buckets_of(0, 5, LENGTHS_S, most=120) is None
+
+
+@given(
+    st.sampled_from([(5,), LENGTHS_S, (7, 21, 35), (1, 10, 15), (300, 3600)]),
+    st.integers(0, 3_000_000_000),
+    st.integers(1, 1_000_000_000),
+    st.sampled_from([30, 120]),
+)
+def test_buckets_are_whole_windows_before_the_last(
+    lengths_s: tuple[int, ...], start: int, length: int, most: int
+) -> None:
+    """Whatever the range and the windows, no bucket is cut, too many, or still filling."""
+    start_s, end_s = (second // lengths_s[0] * lengths_s[0] for second in (start, start + length))
+    buckets = buckets_of(start_s, end_s, lengths_s, most=most)
+    if buckets is None:
+        return
+    assert 1 <= buckets.points <= most
+    assert buckets.length_s in lengths_s
+    assert buckets.windows <= MOST_WINDOWS
+    assert not buckets.start_s % buckets.length_s
+    assert not buckets.bucket_s % buckets.length_s
+    assert buckets.start_s + buckets.points * buckets.bucket_s <= end_s - lengths_s[0]
+
+
+@pytest.mark.parametrize("range_name", RANGES)
+def test_the_period_before_is_as_long_and_ends_where_the_range_begins(range_name: str) -> None:
+    """For today it is the whole of yesterday; before all time there was nothing."""
+    start_s, end_s = span_of(range_name, AS_OF, LENGTHS_S)
+    earlier = before(range_name, start_s, end_s, LENGTHS_S)
+    if range_name == "all":
+        assert earlier is None
+    elif range_name == "today":
+        assert earlier == (start_s - 86_400, start_s)
+    else:
+        assert earlier == (start_s - (end_s - start_s), start_s)
+
+
+def _position(messages: int, *, at: datetime = AS_OF, visits: int | None = None) -> Position:
+    return Position(at, at, LENGTHS_S, messages, messages if visits is None else visits, 0)
+
+
+def _seen(messages: int = 9, *, moved_s: float = 0, answered_s: float = 0, ends: Ends | None = None) -> Observed:
+    partitions = [Partition("website.visits", 0, 5), Partition("website.visits", 1, 4)]
+    found = Found(_position(messages), partitions, [], TwoWaySum())
+    return Observed(found, None, answered_s, moved_s, 1.0, ends)
+
+
+def test_the_state_is_live_only_when_figures_come() -> None:
+    """Away: the database does not answer; stale: what waits is not counted; the next command helps."""
+    away = Trouble("MariaDB is away", unprovisioned=False)
+    unprovisioned = Trouble("no tables", unprovisioned=True)
+    waiting = Ends({0: 7, 1: 4}, None)
+    for seen, state, command in (
+        (_seen(), "live", None),
+        (_seen(moved_s=3600, ends=Ends({0: 5, 1: 4}, None)), "live", None),
+        (_seen(moved_s=3600, ends=Ends({}, "Kafka is away")), "live", None),
+        (_seen(moved_s=1, ends=waiting), "live", None),
+        (_seen(moved_s=11, ends=waiting), "stale", DATAFLOW),
+        (_seen(0), "live", VISITORS),
+        (_seen(0, ends=waiting), "live", DATAFLOW),
+        (_seen(answered_s=4), "away", None),
+        (_seen()._replace(trouble=away), "away", None),
+        (_seen()._replace(trouble=unprovisioned), "unprovisioned", PROVISION),
+        (_seen()._replace(found=None), "starting", None),
+    ):
+        status = status_of(seen)
+        assert (status.state, status.next_command) == (state, command), seen
+        assert (status.why is None) == (state == "live")
+
+
+def test_a_lag_is_known_for_every_partition_or_not_at_all() -> None:
+    """Ends may be older than positions: no lag is below 0."""
+    status = status_of(_seen(ends=Ends({0: 7, 1: 3}, None)))
+    assert (status.lag, status.partitions) == (2, [PartitionLag(0, 5, 2), PartitionLag(1, 4, 0)])
+    status = status_of(_seen(ends=Ends({0: 7}, None)))
+    assert (status.lag, status.partitions) == (None, [PartitionLag(0, 5, 2), PartitionLag(1, 4, None)])
+
+
+def test_a_rate_is_of_the_last_seconds() -> None:
+    """A count that goes down is another database's: it begins anew."""
+    rate = Rate()
+    assert rate.per_s() is None
+    for second in range(10):
+        rate.add(_position(100 * second**2, at=AS_OF + timedelta(seconds=second)))
+    assert rate.per_s() == (8100 - 1600) / 5
+    rate.add(_position(3, at=AS_OF + timedelta(seconds=11)))
+    assert rate.per_s() is None
+
+
+def test_csv_runs_in_no_spreadsheet() -> None:
+    """What begins like a formula gets an apostrophe."""
+    rows = [Standing(1, entry, 1, 1, 0.25) for entry in ("=A1", "+1", "-1", "@x", "a=b")]
+    text = csv_of(Board(board="country", entries=5, duration_s=5, visits=5, rows=rows))
+    assert [line.split(",")[1] for line in text.splitlines()] == ["country", "'=A1", "'+1", "'-1", "'@x", "a=b"]
