@@ -1,9 +1,13 @@
-"""The leader board: both boards, by last action and by country, live from MariaDB as the read-only user."""
+"""The leader board: both boards, by last action and by country, live from MariaDB as the read-only user.
+
+Without arguments it serves the page at BOARD_HOST and BOARD_PORT.
+"""
 
 import argparse
 import os
 import sys
 
+import logs
 from failure import Fatal
 from leaderboard.boards import BoardReader
 from leaderboard.ranges import RANGES
@@ -13,17 +17,20 @@ from sinks.database import Login
 
 
 def main(argv: list[str]) -> int:
-    """Show the boards; return the exit code."""
-    arguments = _parser().parse_args(argv)
-    if not arguments.terminal:
-        print("the page is not there yet: use python -m leaderboard --terminal", file=sys.stderr)
-        return 2
+    """Serve or show the boards; return the exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.terminal and argv:
+        parser.error("these options are of --terminal")
     try:
-        reader = BoardReader(Login.reader(Settings.from_environment()))
-        if arguments.once:
-            show_once(reader, arguments.range, arguments.top)
+        settings = Settings.from_environment()
+        if arguments.terminal:
+            _show(settings, arguments)
         else:
-            show(reader, arguments.range, top=arguments.top, every_s=arguments.every)
+            from leaderboard import web  # the terminal needs no server
+
+            logs.set_up(settings.log_format)
+            web.serve(settings)
     except Fatal as fatal:
         print(fatal.line, file=sys.stderr)
         return fatal.code
@@ -33,6 +40,14 @@ def main(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
+
+
+def _show(settings: Settings, arguments: argparse.Namespace) -> None:
+    reader = BoardReader(Login.reader(settings))
+    if arguments.once:
+        show_once(reader, arguments.range, arguments.top)
+    else:
+        show(reader, arguments.range, top=arguments.top, every_s=arguments.every, page=arguments.page)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how often to print a snapshot where standard output is no terminal (default: 5)",
     )
     parser.add_argument("--top", type=_count, default=10, metavar="N", help="entries per board as text (default: 10)")
+    parser.add_argument("--page", metavar="ADDRESS", help="address of the page, to be named above the live boards")
     return parser
 
 

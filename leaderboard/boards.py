@@ -1,10 +1,10 @@
 """Both boards of a range of time, read from MariaDB: pure queries, no state but the connection."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,6 +12,10 @@ from failure import ExitCode, Fatal
 from leaderboard.ranges import moment_of, runs_of, span_of
 from sinks import database
 from sinks.database import ConnectionLost, Login, Transient, translated
+
+Read = TypeVar("Read")
+Sums = dict[str, dict[str, tuple[int, int]]]
+"""board → entry → (duration_s, visits)"""
 
 _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -47,6 +51,20 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     country: list[Entry]
 
 
+class Position(NamedTuple):
+    """What has been counted in all, at one instant of the database.
+
+    `as_of` is the latest visit counted, or the database's present if that is earlier; `read_at` is its present.
+    """
+
+    read_at: datetime
+    as_of: datetime
+    lengths_s: tuple[int, ...]
+    messages: int
+    visits: int
+    rejected: int
+
+
 class BoardReader:
     """Reads boards as the read-only user; connects when it has to."""
 
@@ -61,14 +79,26 @@ class BoardReader:
         :raises Transient: try again.
         :raises Fatal: it refuses the user, or nothing is provisioned.
         """
+        return self.snapshot(lambda cursor: read_boards(cursor, range_name))
+
+    def snapshot(self, read: Callable[[Any], Read]) -> Read:
+        """Return what `read` reads through a cursor; all its statements see the same instant of the database.
+
+        :raises ConnectionLost: MariaDB is away; the next call connects again.
+        :raises Transient: try again.
+        :raises Fatal: it refuses the user, or nothing is provisioned.
+        """
         fresh = self._connection is None
         try:
-            return self._read(range_name)
+            return self._snapshot(read)
         except (ConnectionLost, Transient):
             self.close()
             if fresh:
                 raise
-        return self.read(range_name)  # an idle connection ends by itself: a new one tells whether MariaDB is away
+        except Fatal:
+            self.close()
+            raise
+        return self.snapshot(read)  # an idle connection ends by itself: a new one tells whether MariaDB is away
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -76,17 +106,33 @@ class BoardReader:
         if connection:
             connection.close()
 
-    def _read(self, range_name: str) -> Boards:
+    def _snapshot(self, read: Callable[[Any], Read]) -> Read:
         if self._connection is None:
             self._connection = database.connect(self._login)
         with translated(str(self._login)):
             cursor = self._connection.cursor()
             for statement in _BEGIN:
                 cursor.execute(statement)
-            boards = read_boards(cursor, range_name)
+            found = read(cursor)
             self._connection.rollback()
             cursor.close()
-        return boards
+        return found
+
+
+def read_position(cursor: Any) -> Position:
+    """Return what has been counted in all.
+
+    :raises Fatal: nothing is provisioned.
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    cursor.execute(sql("totals"))
+    now, lengths, *counts, latest = cursor.fetchone()
+    if lengths is None:
+        raise Fatal("nothing is provisioned yet; run python -m ops provision", ExitCode.CONFIG)
+    read_at = now.replace(tzinfo=UTC)
+    # A visit dated ahead of the present must not empty every range; nor must a log of last year.
+    as_of = min(read_at, latest.replace(tzinfo=UTC)) if latest else read_at
+    return Position(read_at, as_of, tuple(map(int, lengths.split(","))), *map(int, counts))
 
 
 def read_boards(cursor: Any, range_name: str) -> Boards:
@@ -95,33 +141,33 @@ def read_boards(cursor: Any, range_name: str) -> Boards:
     :raises Fatal: nothing is provisioned.
     :raises mariadb.Error: to be translated by the caller.
     """
-    cursor.execute(_sql("totals"))
-    now, lengths, *counts, latest = cursor.fetchone()
-    if lengths is None:
-        raise Fatal("nothing is provisioned yet; run python -m ops provision", ExitCode.CONFIG)
-    lengths_s = [int(length) for length in lengths.split(",")]
-    read_at = now.replace(tzinfo=UTC)
-    # A visit dated ahead of the present must not empty every range; nor must a log of last year.
-    as_of = min(read_at, latest.replace(tzinfo=UTC)) if latest else read_at
-    start_s, end_s = span_of(range_name, as_of, lengths_s)
-    sums: dict[str, dict[str, tuple[int, int]]] = {"action": {}, "country": {}}
-    for length_s, run_start_s, run_end_s in runs_of(start_s, end_s, lengths_s):
-        bounds = (_datetime(run_start_s), _datetime(run_end_s))
-        cursor.execute(_sql("windows"), (length_s, *bounds))
-        _add(sums, cursor.fetchall())
-    messages, visits, rejected = map(int, counts)
+    position = read_position(cursor)
+    start_s, end_s = span_of(range_name, position.as_of, position.lengths_s)
+    sums = read_sums(cursor, start_s, end_s, position.lengths_s)
     return Boards(
         range=range_name,
         start=moment_of(start_s),
         end=moment_of(end_s),
-        as_of=as_of,
-        read_at=read_at,
-        messages=messages,
-        visits=visits,
-        rejected=rejected,
+        as_of=position.as_of,
+        read_at=position.read_at,
+        messages=position.messages,
+        visits=position.visits,
+        rejected=position.rejected,
         action=ranked(sums["action"]),
         country=ranked(sums["country"]),
     )
+
+
+def read_sums(cursor: Any, start_s: int, end_s: int, lengths_s: Sequence[int]) -> Sums:
+    """Return the sums of [start_s, end_s), whole multiples of the shortest window, from the fewest windows.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    sums: Sums = {"action": {}, "country": {}}
+    for length_s, run_start_s, run_end_s in runs_of(start_s, end_s, lengths_s):
+        cursor.execute(sql("windows"), (length_s, datetime_of(run_start_s), datetime_of(run_end_s)))
+        _add(sums, cursor.fetchall())
+    return sums
 
 
 def ranked(sums: dict[str, tuple[int, int]]) -> list[Entry]:
@@ -134,17 +180,19 @@ def ranked(sums: dict[str, tuple[int, int]]) -> list[Entry]:
     ]
 
 
-def _add(sums: dict[str, dict[str, tuple[int, int]]], rows: Iterable[tuple[str, str, Any, Any]]) -> None:
+def _add(sums: Sums, rows: Iterable[tuple[str, str, Any, Any]]) -> None:
     for board, entry, duration_s, visits in rows:
         entries = sums.setdefault(board, {})
         before = entries.get(entry, (0, 0))
         entries[entry] = (before[0] + int(duration_s), before[1] + int(visits))
 
 
-def _datetime(second: int) -> datetime:
-    return moment_of(second).replace(tzinfo=None)  # MariaDB's DATETIME has no zone; all are UTC
+def datetime_of(second: int) -> datetime:
+    """Return seconds since 1970 UTC as MariaDB's DATETIME takes them: without a zone, all are UTC."""
+    return moment_of(second).replace(tzinfo=None)
 
 
 @cache
-def _sql(name: str) -> str:
+def sql(name: str) -> str:
+    """Return a statement of the folder queries."""
     return files(__package__).joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")

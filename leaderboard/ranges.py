@@ -34,6 +34,19 @@ def span_of(range_name: str, as_of: datetime, lengths_s: Sequence[int]) -> tuple
     return end_s - _ceiled(_SPANS_S.get(range_name, shortest_s), shortest_s), end_s
 
 
+def before(range_name: str, start_s: int, end_s: int, lengths_s: Sequence[int]) -> tuple[int, int] | None:
+    """Return the period that a range is compared with: as long, and ending where the range begins.
+
+    For today that is the whole of yesterday; before `all` there was nothing.
+    """
+    if range_name == "all":
+        return None
+    if range_name == "today":
+        yesterday_s = (start_s - 86_400) // lengths_s[0] * lengths_s[0]
+        return max(0, yesterday_s), start_s
+    return max(0, 2 * start_s - end_s), start_s
+
+
 def runs_of(start_s: int, end_s: int, lengths_s: Sequence[int]) -> list[Run]:
     """Cover [start_s, end_s) with the longest windows that fit, in order of time.
 

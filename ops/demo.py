@@ -21,8 +21,10 @@ from pathlib import Path
 
 import broker
 from failure import ExitCode, Fatal
+from leaderboard.address import address_of
 from ops import servers
 from ops.provision import provision
+from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 from ops.status import partition_states
 from ops.supervisor import Process, end, started, stop_signals
@@ -53,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path, "MARIADB_PASSWORD_FILE": ""})
         try:
-            demo.start(arguments.rate)
+            demo.start(arguments.rate, settings)
             until = time.monotonic() + arguments.seconds if arguments.seconds else float("inf")
             while not stop.wait(_POLL_S) and time.monotonic() < until:
                 demo.check()
@@ -78,14 +80,14 @@ def _servers(directory: Path) -> Iterator[dict[str, str]]:
 
 
 class _Demo:
-    """The three programs of the demo; the board has the terminal, the others a log each."""
+    """The programs of the demo; the board has the terminal, the others a log each."""
 
     def __init__(self, logs: Path, environ: dict[str, str]) -> None:
         self._logs = logs
         self._environ = environ
         self._processes: dict[str, Process] = {}
 
-    def start(self, rate: int) -> None:
+    def start(self, rate: int, settings: Settings) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
         logger.info("dataflow on 2 processes, %d visits a second; logs in %s", rate, self._logs)
         self._start("dataflow", ["ops", "run", "-p", "2"])
@@ -93,7 +95,12 @@ class _Demo:
         seed = len(self._truths())  # earlier demos' truths add up with this one's, as their visits do
         remembered = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
         self._start("visitors", ["simulate", "--rate", str(rate), *a_hard_day, *remembered])
-        self._processes["board"] = started([sys.executable, "-m", "leaderboard", "--terminal"], self._environ)
+        self._environ["BOARD_PORT"] = str(free_port(settings.board_port))
+        address = address_of(Settings.from_environment(self._environ))
+        logger.info("the leader board's page is at %s", address)
+        board = [sys.executable, "-m", "leaderboard", "--terminal", "--page", address]
+        self._processes["board"] = started(board, self._environ)
+        self._start("page", ["leaderboard"])
 
     def check(self) -> None:
         """Find that all still run.

@@ -1,9 +1,13 @@
 """The demo, as `make demo` runs it: visits flow, boards fill, and it ends in order."""
 
+import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
@@ -16,16 +20,24 @@ from tests.support import process_environment, query, wait_until
 VISITS = "SELECT COALESCE(SUM(visits), 0) FROM progress"
 
 
+def _page_counts(host: str, port: int) -> int:
+    with closing(HTTPConnection(host, port, timeout=10)) as connection:
+        connection.request("GET", "/api/v1/status")
+        return int(json.loads(connection.getresponse().read())["visits"])
+
+
 @pytest.fixture
 def demo(settings: Settings, environment: dict[str, str], tmp_path: Path) -> "Iterator[subprocess.Popen[bytes]]":
     """Start the demo on the test's own topics and database, and wait until visits have been counted."""
     command = [sys.executable, "-m", "ops", "demo", "--rate", "200", "--directory", str(tmp_path)]
-    with (tmp_path / "output").open("wb") as output:
+    output_file = tmp_path / "output"
+    with output_file.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=process_environment(environment), stdout=output, stderr=output
         )
     try:
         wait_until(lambda: query(settings, VISITS)[0][0] >= 500, deadline_s=60, what="500 visits are counted")
+        wait_until(lambda: b"SHOPPING_CART" in output_file.read_bytes(), deadline_s=30, what="the board shows them")
         yield process
     finally:
         process.kill()  # its programs end with it
@@ -38,6 +50,9 @@ def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
 ) -> None:
     """The visitors go first, every visit is counted, verify has the last word."""
     children = psutil.Process(demo.pid).children(recursive=True)
+    address = re.search(r"page is at http://([\d.]+):(\d+)/", (tmp_path / "output").read_text())
+    assert address
+    assert _page_counts(address[1], int(address[2])) >= 500
     demo.send_signal(number)
     assert demo.wait(60) == 0
     said = (tmp_path / "output").read_text()

@@ -1,0 +1,123 @@
+"""The JSON API, described at /api: boards, series, status, CSV, and the live stream of all of them."""
+
+import csv
+import io
+from typing import Any
+
+from sse_starlette import EventSourceResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from leaderboard.hub import Hub, Unavailable, encoder
+from leaderboard.parameters import board_of, parameters_of
+from leaderboard.readings import MOST_ROWS
+from leaderboard.wire import Board, RangeReading
+
+_PING_S = 15
+_SEND_TIMEOUT_S = 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def json_response(value: Any, status_code: int = 200) -> Response:
+    """Return a value as JSON that nobody keeps."""
+    headers = {"Cache-Control": "no-store"}
+    return Response(encoder.encode(value), status_code, headers, "application/json")
+
+
+async def board(request: Request) -> Response:
+    """/api/v1/boards/{board}: one board."""
+    name = board_of(request)
+    range_name, limit = parameters_of(request, "range", "limit")
+    reading = await _reading(request, range_name)
+    return json_response({**_span(reading), **_fields(_board(reading, name).limited(limit))})
+
+
+async def board_csv(request: Request) -> Response:
+    """/api/v1/boards/{board}.csv: one board for a spreadsheet."""
+    name = board_of(request)
+    range_name, limit = parameters_of(request, "range", "limit", limit=MOST_ROWS)
+    reading = await _reading(request, range_name)
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{name}-{range_name}-{reading.as_of:%Y%m%dT%H%M%SZ}.csv"',
+    }
+    return Response(csv_of(_board(reading, name).limited(limit)), 200, headers, "text/csv")
+
+
+async def series(request: Request) -> Response:
+    """/api/v1/series: visits over time."""
+    (range_name,) = parameters_of(request, "range")
+    reading = await _reading(request, range_name)
+    return json_response({**_span(reading), "series": reading.series})
+
+
+async def snapshot(request: Request) -> Response:
+    """/api/v1/snapshot: what the stream sends, once."""
+    range_name, limit = parameters_of(request, "range", "limit")
+    reading = await _reading(request, range_name)
+    return json_response({"boards": reading.limited(limit), "status": _hub(request).status()})
+
+
+async def status(request: Request) -> Response:
+    """/api/v1/status: how the figures stand."""
+    parameters_of(request)
+    return json_response(_hub(request).status())
+
+
+async def stream(request: Request) -> Response:
+    """/api/v1/stream: boards and status as server-sent events."""
+    range_name, limit = parameters_of(request, "range", "limit")
+    events = _hub(request).events(range_name, limit, request.headers.get("last-event-id"))
+    return EventSourceResponse(events, ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
+
+
+ROUTES = [
+    Route("/api/v1/boards/{board}.csv", board_csv),
+    Route("/api/v1/boards/{board}", board),
+    Route("/api/v1/series", series),
+    Route("/api/v1/snapshot", snapshot),
+    Route("/api/v1/status", status),
+    Route("/api/v1/stream", stream),
+]
+
+
+def csv_of(board: Board) -> str:
+    """Return a board as CSV (RFC 4180).
+
+    A name that a spreadsheet would run as a formula gets an apostrophe in front: names come from strangers
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["rank", board.board, "duration_s", "visits", "share"])
+    for row in board.rows:
+        entry = f"'{row.entry}" if row.entry.startswith(_FORMULA) else row.entry
+        writer.writerow([row.rank, entry, row.duration_s, row.visits, f"{row.share:.6f}"])
+    return text.getvalue()
+
+
+def _hub(request: Request) -> Hub:
+    hub: Hub = request.state.hub
+    return hub
+
+
+async def _reading(request: Request, range_name: str) -> RangeReading:
+    try:
+        return await _hub(request).reading(range_name)
+    except Unavailable as error:
+        raise HTTPException(503, str(error)) from error
+
+
+def _board(reading: RangeReading, name: str) -> Board:
+    return reading.action if name == "action" else reading.country
+
+
+def _span(reading: RangeReading) -> dict[str, Any]:
+    names = ("range", "start", "end", "as_of", "compared_with", "trend_bucket_s")
+    return {name: getattr(reading, name) for name in names}
+
+
+def _fields(board: Board) -> dict[str, Any]:
+    return {name: getattr(board, name) for name in ("board", "entries", "duration_s", "visits")} | {"rows": board.rows}

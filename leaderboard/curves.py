@@ -1,0 +1,82 @@
+"""What stands beside the boards: ranks of the period before, trends of entries, visits over time."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from leaderboard.boards import Position, datetime_of, ranked, read_sums, sql
+from leaderboard.buckets import Buckets, buckets_of
+from leaderboard.ranges import before, moment_of, seconds_of, span_of
+from leaderboard.wire import Period, Series
+
+TREND_POINTS = 30
+SERIES_POINTS = 120
+
+Key = tuple[str, str]
+"""board and entry"""
+
+
+class Curves(NamedTuple):
+    """`ranks` are those of `compared_with`; `trends` hold seconds per bucket, of those who have any."""
+
+    compared_with: Period | None
+    ranks: dict[Key, int]
+    trend: Buckets | None
+    trends: dict[Key, list[int]]
+    series: Series | None
+
+
+def read_curves(cursor: Any, range_name: str, position: Position) -> Curves:
+    """Read what stands beside the boards of a range.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    lengths_s = position.lengths_s
+    start_s, end_s = span_of(range_name, position.as_of, lengths_s)
+    earlier = before(range_name, start_s, end_s, lengths_s)
+    if range_name == "all":
+        start_s, end_s = _counted(cursor, position)
+    trend = buckets_of(start_s, end_s, lengths_s, most=TREND_POINTS, most_windows=12)
+    series = buckets_of(start_s, end_s, lengths_s, most=SERIES_POINTS)
+    return Curves(
+        Period(moment_of(earlier[0]), moment_of(earlier[1])) if earlier else None,
+        _ranks(cursor, earlier, lengths_s) if earlier else {},
+        trend,
+        _trends(cursor, trend) if trend else {},
+        _series(cursor, series) if series else None,
+    )
+
+
+def _counted(cursor: Any, position: Position) -> tuple[int, int]:
+    """Return the span from the first window to that of `as_of`: a curve over all time until 2100 would be flat."""
+    _, end_s = span_of("window", position.as_of, position.lengths_s)
+    latest_s = end_s - position.lengths_s[0]
+    cursor.execute(sql("first_window"), (position.lengths_s[0],))
+    (first,) = cursor.fetchone()
+    return min(_second(first), latest_s) if first else latest_s, end_s
+
+
+def _ranks(cursor: Any, earlier: tuple[int, int], lengths_s: tuple[int, ...]) -> dict[Key, int]:
+    sums = read_sums(cursor, *earlier, lengths_s)
+    return {(board, entry.entry): entry.rank for board, entries in sums.items() for entry in ranked(entries)}
+
+
+def _trends(cursor: Any, buckets: Buckets) -> dict[Key, list[int]]:
+    start, end = (datetime_of(buckets.start_s + at * buckets.bucket_s) for at in (0, buckets.points))
+    cursor.execute(sql("trends"), (start, buckets.bucket_s, buckets.length_s, start, end))
+    trends: dict[Key, list[int]] = {}
+    for board, entry, at, duration_s in cursor.fetchall():
+        trends.setdefault((board, entry), [0] * buckets.points)[int(at)] = int(duration_s)
+    return trends
+
+
+def _series(cursor: Any, buckets: Buckets) -> Series:
+    parameters = (datetime_of(buckets.start_s), buckets.length_s, buckets.windows, buckets.length_s)
+    cursor.execute(sql("series"), parameters)
+    visits = [0] * buckets.points
+    for window_start, counted in cursor.fetchall():
+        visits[buckets.index_of(_second(window_start))] += int(counted)
+    return Series(moment_of(buckets.start_s), buckets.bucket_s, visits)
+
+
+def _second(moment: datetime) -> int:
+    return seconds_of(moment.replace(tzinfo=UTC))

@@ -1,0 +1,80 @@
+// The page: what it follows, what it has, and what it shows. ?range=1h, ?kiosk and ?theme=dark come from its address.
+
+import { SeriesChart } from "./chart.js";
+import { Feed } from "./feed.js";
+import { showEmpty, showHealth, showState, stateOf } from "./health.js";
+import { BoardTable } from "./table.js";
+
+const FEWEST = 10;
+const MOST = 1000;
+
+const byId = (id) => document.getElementById(id);
+const address = new URL(location.href);
+const radios = [...document.querySelectorAll("#ranges input")];
+const page = { range: "5m", all: { action: false, country: false }, paused: false, link: "connecting", boards: null, status: null };
+
+document.documentElement.classList.toggle("kiosk", address.searchParams.has("kiosk"));
+if (["dark", "light"].includes(address.searchParams.get("theme"))) document.documentElement.dataset.theme = address.searchParams.get("theme");
+if (radios.some((radio) => radio.value === address.searchParams.get("range"))) page.range = address.searchParams.get("range");
+
+const tables = {
+  action: new BoardTable(byId("action"), "Last action", (all) => wantAll("action", all)),
+  country: new BoardTable(byId("country"), "Country", (all) => wantAll("country", all)),
+};
+const chart = new SeriesChart(byId("plot"), byId("series-note"));
+const feed = new Feed({
+  onBoards: (boards) => take({ boards }),
+  onStatus: (status) => take({ status }),
+  onLink: (link) => link !== page.link && take({ link }),
+});
+
+function take(news) {
+  Object.assign(page, news);
+  const shown = page.paused ? page.held : page.boards;
+  showState(stateOf(page), page.status?.as_of && shown?.as_of);
+  if (page.paused) return;
+  if (news.status) showHealth(page.status);
+  if (news.status || news.boards) document.body.dataset.empty = String(showEmpty(page.status));
+  if (news.boards) showBoards();
+}
+
+function showBoards() {
+  const { boards } = page;
+  if (boards.range !== page.range) return; // of the range that was followed before
+  page.held = boards;
+  for (const [name, table] of Object.entries(tables)) {
+    const all = page.all[name];
+    const board = all ? boards[name] : { ...boards[name], rows: boards[name].rows.slice(0, FEWEST) };
+    table.render(board, { all, fewest: FEWEST });
+  }
+  chart.render(boards.series);
+}
+
+function follow() {
+  for (const radio of radios) radio.checked = radio.value === page.range;
+  for (const name of Object.keys(tables)) byId(`csv-${name}`).href = `/api/v1/boards/${name}.csv?range=${page.range}`;
+  feed.follow(page.range, Object.values(page.all).some(Boolean) ? MOST : FEWEST);
+}
+
+function wantAll(name, all) {
+  page.all[name] = all;
+  follow();
+}
+
+byId("ranges").addEventListener("change", (event) => {
+  page.range = event.target.value;
+  address.searchParams.set("range", page.range);
+  history.replaceState(null, "", address);
+  if (page.paused) pause(false);
+  follow();
+});
+
+function pause(paused) {
+  page.paused = paused;
+  byId("pause").setAttribute("aria-pressed", String(paused));
+  byId("pause").textContent = paused ? "Resume" : "Pause";
+  take(paused ? {} : { ...(page.boards && { boards: page.boards }), ...(page.status && { status: page.status }) });
+}
+
+byId("pause").addEventListener("click", () => pause(!page.paused));
+follow();

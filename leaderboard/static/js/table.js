@@ -1,0 +1,140 @@
+// One board as a real table. Rows keep their element while their entry stays, so that a change of rank can glide.
+
+import { count, duration, name, percent, plural } from "./format.js";
+import { draw, sparkline } from "./spark.js";
+
+const HEADINGS = [
+  ["rank", "Rank"],
+  ["change", "Change"],
+  ["entry", "Name"],
+  ["duration", "Duration"],
+  ["visits", "Visits"],
+  ["share", "Share"],
+  ["trend", "Trend"],
+];
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+function make(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+export class BoardTable {
+  /** `section` gets the table; `onAll(wanted)` is called when all rows are wanted, or no longer. */
+  constructor(section, title, onAll) {
+    this.rows = new Map();
+    this.note = section.querySelector(".count");
+    this.scroller = make("div", "scroller");
+    const table = make("table");
+    table.append(make("caption", "hidden", `${title} by duration`), this.#head(title));
+    this.body = table.createTBody();
+    this.scroller.append(table);
+    this.more = make("button", "button more");
+    this.more.type = "button";
+    this.more.setAttribute("aria-expanded", "false");
+    this.more.addEventListener("click", () => onAll(this.more.getAttribute("aria-expanded") !== "true"));
+    section.append(this.scroller, this.more);
+  }
+
+  #head(title) {
+    const head = make("thead");
+    const row = head.insertRow();
+    for (const [key, text] of HEADINGS) {
+      const cell = make("th", key);
+      cell.scope = "col";
+      cell.append(make("span", key === "rank" || key === "change" ? "hidden" : "", key === "entry" ? title : text));
+      row.append(cell);
+    }
+    return head;
+  }
+
+  /** Show a board; `all` says whether all of its rows have been asked for. */
+  render(board, { all, fewest }) {
+    const before = new Map([...this.rows].map(([entry, row]) => [entry, row.element.offsetTop]));
+    const compared = board.rows.some((row) => row.previous_rank !== null);
+    const highest = board.rows[0]?.share || 1;
+    const kept = new Map();
+    for (const standing of board.rows) {
+      const row = this.rows.get(standing.entry) ?? this.#row(standing);
+      this.#fill(row, standing, { compared, highest });
+      kept.set(standing.entry, row);
+    }
+    for (const [entry, row] of this.rows) if (!kept.has(entry)) row.element.remove();
+    [...kept.values()].forEach((row, at) => {
+      if (this.body.rows[at] !== row.element) this.body.insertBefore(row.element, this.body.rows[at] ?? null);
+    });
+    this.rows = kept;
+    this.#glide(before);
+    this.note.textContent = `${plural(board.entries, "entry", "entries")}, ${duration(board.duration_s)} in ${plural(board.visits, "visit")}`;
+    this.more.hidden = board.entries <= fewest;
+    this.more.textContent = all ? `Show the first ${fewest}` : `Show ${board.entries > 1000 ? "1,000 of " : "all "}${count(board.entries)}`;
+    this.more.setAttribute("aria-expanded", String(all));
+  }
+
+  #row(standing) {
+    const element = make("tr");
+    const cells = {};
+    for (const [key] of HEADINGS) {
+      const cell = make(key === "entry" ? "th" : "td", key);
+      if (key === "entry") cell.scope = "row";
+      cells[key] = cell;
+      element.append(cell);
+    }
+    const label = make("bdi", "name", name(standing.entry));
+    cells.entry.title = name(standing.entry);
+    const bar = make("span", "bar");
+    const filled = make("span");
+    bar.setAttribute("aria-hidden", "true");
+    bar.append(filled);
+    cells.entry.append(label, bar);
+    const time = make("span");
+    const under = make("span", "under");
+    cells.duration.append(time, under);
+    const svg = sparkline();
+    cells.trend.append(svg);
+    return { element, cells, filled, time, under, svg };
+  }
+
+  #fill(row, standing, { compared, highest }) {
+    const { cells } = row;
+    cells.rank.textContent = standing.rank;
+    this.#change(cells.change, standing, compared);
+    row.time.textContent = duration(standing.duration_s);
+    row.under.textContent = plural(standing.visits, "visit");
+    cells.visits.textContent = count(standing.visits);
+    cells.share.textContent = percent(standing.share);
+    row.filled.style.inlineSize = `${Math.max(0.5, (standing.share / highest) * 100)}%`;
+    const trend = standing.trend ?? [];
+    const label = trend.length ? `from ${duration(trend[0])} to ${duration(trend.at(-1))}, highest ${duration(Math.max(...trend))}` : "no trend yet";
+    draw(row.svg, trend, label);
+  }
+
+  #change(cell, { rank, previous_rank: previous }, compared) {
+    const moved = previous === null ? 0 : previous - rank;
+    cell.dataset.way = moved > 0 ? "up" : moved < 0 ? "down" : "none";
+    const words = moved ? `${moved > 0 ? "up" : "down"} ${Math.abs(moved)}` : compared && previous === null ? "new" : "";
+    const shown = moved ? `${moved > 0 ? "▲" : "▼"}${Math.abs(moved)}` : words;
+    if (cell.textContent === shown + (moved ? words : "")) return;
+    const mark = make("span", "", shown);
+    cell.replaceChildren(mark);
+    if (moved) {
+      mark.setAttribute("aria-hidden", "true");
+      cell.append(make("span", "hidden", words));
+    }
+  }
+
+  #glide(before) {
+    if (still.matches || document.hidden) return;
+    for (const [entry, { element }] of this.rows) {
+      const from = before.get(entry);
+      const moved = from === undefined ? 0 : from - element.offsetTop;
+      if (moved) {
+        element.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 450, easing: "cubic-bezier(.2,.7,.2,1)" });
+      } else if (from === undefined && before.size) {
+        element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 450 });
+      }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+"""What the page and the API get, as JSON: every name here is public and documented at /api."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A row of a board; `previous_rank` is that of the period before, None for who was not there.
+
+    `trend` is the duration in seconds per bucket of the range, None beyond the first `TREND_ROWS` rows.
+    """
+
+    rank: int
+    entry: str
+    duration_s: int
+    visits: int
+    share: float
+    previous_rank: int | None = None
+    trend: list[int] | None = None
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """One board; its figures are of all entries, `rows` may be fewer."""
+
+    board: str
+    entries: int
+    duration_s: int
+    visits: int
+    rows: list[Standing]
+
+    def limited(self, limit: int) -> "Board":
+        """Return the board with its first rows only."""
+        return msgspec.structs.replace(self, rows=self.rows[:limit])
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A time, the end not included."""
+
+    start: datetime
+    end: datetime
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Visits per bucket, the first one from `start` on; the window that is still filling is left out."""
+
+    start: datetime
+    bucket_s: int
+    visits: list[int]
+
+
+class RangeReading(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one range, at one instant of the database."""
+
+    range: str
+    start: datetime
+    end: datetime
+    as_of: datetime
+    compared_with: Period | None
+    trend_bucket_s: int | None
+    action: Board
+    country: Board
+    series: Series | None
+
+    def limited(self, limit: int) -> "RangeReading":
+        """Return it with the first rows of each board only."""
+        boards = {"action": self.action.limited(limit), "country": self.country.limited(limit)}
+        return msgspec.structs.replace(self, **boards)
+
+
+class PartitionLag(msgspec.Struct, frozen=True):
+    """How many messages of a partition wait to be counted, None when Kafka does not say."""
+
+    partition: int
+    next_offset: int
+    lag: int | None
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A window whose two totals differ: the database is wrong."""
+
+    length_s: int
+    window_start: datetime
+    visits_by_action: int
+    visits_by_country: int
+    duration_s_by_action: int
+    duration_s_by_country: int
+
+
+class TwoWaySum(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether every window's total by action equals its total by country, as the last whole pass found it."""
+
+    state: Literal["unchecked", "equal", "different"] = "unchecked"
+    windows: int = 0
+    checked_at: datetime | None = None
+    difference: Difference | None = None
+
+
+State = Literal["starting", "live", "stale", "away", "unprovisioned"]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the figures stand; `why` is a sentence when they are not live, `next_command` what helps."""
+
+    state: State
+    why: str | None
+    next_command: str | None
+    as_of: datetime | None
+    read_at: datetime | None
+    messages: int | None
+    visits: int | None
+    rejected: int | None
+    visits_per_s: float | None
+    lag: int | None
+    lag_why: str | None
+    partitions: list[PartitionLag]
+    two_way_sum: TwoWaySum

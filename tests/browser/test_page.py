@@ -1,0 +1,253 @@
+"""The page as its viewers use it: it fills, moves, holds, comes back, and says how its figures stand."""
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from ops.servers import ROOT
+from settings import Settings
+from tests.browser.accessibility import axe
+from tests.browser.server import Board, Visits, book, now, serving
+from tests.integration.test_leaderboard_terminal import _Way
+from tests.pipeline import running
+from tests.support import ends, process_environment, produce
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '<img src=x onerror="alert(2)">',
+    "'\"><svg/onload=alert(3)>",
+    "javascript:alert(4)",
+    "{{7*7}}${7*7}",
+    "\u202egnp.exe",
+    "USA ",
+    "USA",
+)
+
+
+def names(page: Page, board: str) -> list[str]:
+    """Return a board's names in the order of their ranks."""
+    return page.locator(f"#{board} tbody .name").all_inner_texts()
+
+
+def test_boards_fill_while_the_simulator_runs(
+    page: Page, board: Board, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Visits go through Kafka, the dataflow and MariaDB onto the page by themselves."""
+    page.goto(board.url)
+    expect(page.locator("#empty-command code")).to_have_text("python -m simulate")
+    simulate = [sys.executable, "-m", "simulate", "--rate", "300"]
+    with running(environment, tmp_path, workers=2), (tmp_path / "visitors.log").open("wb") as log:
+        variables = process_environment(environment)
+        with subprocess.Popen(simulate, cwd=ROOT, env=variables, stdout=log, stderr=log) as visitors:
+            expect(page.locator("#country tbody tr")).to_have_count(10, timeout=30_000)
+            expect(page.locator("#empty")).to_be_hidden()
+            expect(page.locator("#two-way")).to_have_attribute("data-state", "equal")
+            counted = page.locator("#visits").inner_text()
+            expect(page.locator("#visits")).not_to_have_text(counted)
+            expect(page.locator("#state-word")).to_have_text("Live")
+            visitors.send_signal(signal.SIGINT)
+        sent = sum(ends(settings, settings.visits_topic).values())
+        expect(page.locator("#visits")).to_have_text(f"{sent:,}", timeout=20_000)
+        expect(page.locator("#lag")).to_have_text("0")
+    assert set(names(page, "action")) >= {"CATALOG", "FAQ", "SHOPPING_CART", "ORDER"}
+
+
+def test_ranks_move(page: Page, board: Board, settings: Settings) -> None:
+    """Who overtakes moves up, glides there, and shows by how many ranks since the period before."""
+    earlier = now() - timedelta(minutes=7)
+    for at in (earlier, now()):
+        book(settings, Visits(at, "FAQ", "Peru", 100), Visits(at, "ORDER", "Kenya", 90))
+    page.goto(board.url)
+    expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
+    page.evaluate(
+        """() => {
+            window.glides = [];
+            const animate = Element.prototype.animate;
+            Element.prototype.animate = function (...how) {
+                glides.push(this.querySelector(".name").textContent);
+                return animate.apply(this, how);
+            };
+        }"""
+    )
+    book(settings, Visits(now(), "ORDER", "Kenya", 50))
+    expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
+    expect(page.locator("#country tbody td.change")).to_have_text(["▲1up 1", "▼1down 1"])
+    assert set(page.evaluate("glides")) == {"FAQ", "ORDER", "Kenya", "Peru"}
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate("glides.length = 0")
+    book(settings, Visits(now(), "FAQ", "Peru", 50))
+    expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
+    assert page.evaluate("glides") == []
+
+
+def test_pause_holds(page: Page, board: Board, settings: Settings) -> None:
+    """Paused, the page stays as it is and says so; resumed, it is up to date at once."""
+    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    page.goto(board.url)
+    expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
+    page.get_by_role("button", name="Pause").press("Enter")
+    expect(page.locator("#state-word")).to_have_text("Paused")
+    held = page.locator("#as-of").inner_text()
+    with page.expect_response(lambda response: "/snapshot" in response.url):
+        book(settings, Visits(now() + timedelta(seconds=1), "ORDER", "Kenya", 900))
+        page.evaluate("fetch('/api/v1/snapshot?range=5m').then(said => said.text())")
+    assert names(page, "country") == ["Peru"]
+    assert page.locator("#as-of").inner_text() == held
+    assert axe(page) == []
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
+    expect(page.locator("#state-word")).to_have_text("Live")
+
+
+def test_the_page_comes_back_after_a_restart_of_the_server(
+    browser: Browser, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """It says that it reconnects, keeps what it has, greyed, and goes on by itself."""
+    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    context = browser.new_context()
+    page = context.new_page()
+    with serving(environment, tmp_path) as board:
+        page.goto(board.url)
+        expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
+        assert board.end() == 0
+    expect(page.locator("#state-word")).to_have_text("Reconnecting")
+    expect(page.locator("body")).to_have_attribute("data-fresh", "no")
+    expect(page.locator("#why")).to_contain_text("does not answer")
+    assert names(page, "country") == ["Peru"]
+    book(settings, Visits(now(), "ORDER", "Kenya", 900))
+    with serving(environment, tmp_path, port=board.port):
+        expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"], timeout=20_000)
+        expect(page.locator("#state-word")).to_have_text("Live")
+        context.close()
+
+
+def test_hostile_names_are_text(page: Page, board: Board, settings: Settings) -> None:
+    """Whatever a country is called: nothing runs, two different names look different, and the page stays whole."""
+    booked = [Visits(now(), name, name, 100 - at) for at, name in enumerate(HOSTILE)]
+    book(settings, *booked, Visits(now(), "x" * 64, "W" * 64, 1))
+    page.goto(board.url)
+    expect(page.locator("#country tbody tr")).to_have_count(len(HOSTILE) + 1)
+    shown = names(page, "country")
+    assert shown[:5] == list(HOSTILE[:5])
+    assert shown[5:8] == ["\ufffdgnp.exe", "USA\u2423", "USA"]
+    assert page.locator("tbody script, tbody img").count() == 0
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_control_is_reached_by_keyboard(page: Page, board: Board, settings: Settings) -> None:
+    """Ranges are one group of radio buttons, and the address keeps the one that was chosen."""
+    book(settings, *(Visits(now(), "FAQ", f"Country {at:02}", 100 - at) for at in range(12)))
+    book(settings, Visits(now() - timedelta(days=40), "FAQ", "Atlantis", 1000))
+    page.goto(board.url)
+    expect(page.locator("#country tbody tr")).to_have_count(10)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the boards")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("radio", name="5 min")).to_be_focused()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="All time")).to_be_checked()
+    expect(page.locator("#country tbody .name").first).to_have_text("Atlantis")
+    assert page.url.endswith("?range=all")
+    page.get_by_role("button", name="Show all 13").press("Enter")
+    expect(page.locator("#country tbody tr")).to_have_count(13)
+    page.get_by_role("button", name="Show the first 10").press("Enter")
+    expect(page.locator("#country tbody tr")).to_have_count(10)
+    page.reload()
+    expect(page.get_by_role("radio", name="All time")).to_be_checked()
+
+
+def test_a_wall_needs_no_controls(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
+    """?kiosk leaves the figures, larger."""
+    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.goto(f"{board.url}/?kiosk&theme=dark&range=all")
+    expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
+    for part in (".controls", "footer", ".more >> nth=0"):
+        expect(page.locator(part)).to_be_hidden()
+    assert axe(page) == []
+    page.screenshot(path=screenshots / "kiosk.png")
+
+
+def test_an_empty_shop_names_the_next_command(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
+    """Nothing in Kafka: visitors are missing; messages wait: the dataflow is."""
+    page.goto(board.url)
+    expect(page.locator("#empty-title")).to_have_text("No visits yet")
+    expect(page.locator("#empty-command code")).to_have_text("python -m simulate")
+    assert axe(page) == []
+    page.screenshot(path=screenshots / "empty.png")
+    produce(settings, [(0, b"{}")])
+    expect(page.locator("#empty-command code")).to_have_text("python -m bytewax.run dataflow:flow -w 4")
+    expect(page.locator("#lag")).to_have_text("1")
+
+
+def test_nothing_provisioned_names_the_next_command(
+    browser: Browser, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The page is served all the same, and fills when there is something."""
+    with serving(environment, tmp_path, ready="/livez") as board:
+        page = browser.new_page()
+        page.goto(board.url)
+        expect(page.locator("#empty-command code")).to_have_text("python -m ops provision")
+        assert board.get("/readyz").code == 503
+        page.context.close()
+
+
+def test_the_database_away_leaves_the_last_figures_and_says_why(
+    browser: Browser, settings: Settings, environment: dict[str, str], tmp_path: Path, screenshots: Path
+) -> None:
+    """They are grey, with the reason, and still readable; when it is back they are live."""
+    book(settings, Visits(now(), "FAQ", "Peru", 100), Visits(now(), "ORDER", "Kenya", 60))
+    way = _Way(settings)
+    with serving(environment | {"MARIADB_PORT": str(way.port)}, tmp_path) as board:
+        page = browser.new_page()
+        page.goto(board.url)
+        expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
+        expect(page.locator("#two-way")).to_have_attribute("data-state", "equal")
+        way.cut()
+        expect(page.locator("#state-word")).to_have_text("Stale")
+        expect(page.locator("#why")).to_contain_text("is MariaDB running")
+        expect(page.locator("body")).to_have_attribute("data-fresh", "no")
+        expect(page.locator("#two-way")).to_have_text("not checked now")
+        assert names(page, "country") == ["Peru", "Kenya"]
+        assert axe(page) == []
+        page.screenshot(path=screenshots / "away.png")
+        way.open()
+        expect(page.locator("#state-word")).to_have_text("Live", timeout=15_000)
+        page.context.close()
+    way.cut()
+
+
+@pytest.mark.parametrize("refusal", ["closed", "silent"])
+def test_where_events_are_refused_the_page_asks_instead(
+    page: Page, board: Board, settings: Settings, refusal: str
+) -> None:
+    """A proxy may refuse a stream, or hold it back for ever: every two seconds does as well."""
+    book(settings, Visits(now(), "FAQ", "Peru", 100))
+
+    def refuse(route: Route) -> None:
+        if refusal == "closed":
+            route.fulfill(status=204)
+
+    page.route("**/api/v1/stream*", refuse)
+    page.goto(board.url)
+    expect(page.locator("#state-word")).to_have_text("Live, every 2 s", timeout=15_000)
+    expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
+    book(settings, Visits(now(), "ORDER", "Kenya", 900))
+    expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
+
+
+def test_the_api_page_reads_well(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
+    """Documentation, in the page's own look."""
+    page.goto(f"{board.url}/api")
+    expect(page.get_by_role("heading", name="Leader board API")).to_be_visible()
+    assert axe(page) == []
+    page.screenshot(path=screenshots / "api.png")
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,300 @@
+"""`python -m leaderboard`: the JSON API, the live stream, and how the server starts and ends."""
+
+import csv
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.provision import provision
+from ops.servers import ROOT
+from settings import Settings
+from tests.browser.server import Board, Visits, book, now, serving
+from tests.support import process_environment, produce, query, wait_until
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def board(settings: Settings, environment: dict[str, str], tmp_path: Path) -> Iterator[Board]:
+    """The leader board of the test's database."""
+    with serving(environment, tmp_path) as board:
+        yield board
+
+
+class Event(dict[str, str]):
+    """One server-sent event: its fields."""
+
+    @property
+    def json(self) -> Any:
+        """Its data."""
+        return json.loads(self["data"])
+
+
+@contextmanager
+def listening(board: Board, query: str = "", last_id: str | None = None) -> Iterator[Iterator[Event]]:
+    """Follow the stream; yield its events."""
+    connection = HTTPConnection("127.0.0.1", board.port, timeout=20)
+    connection.request("GET", f"/api/v1/stream{query}", headers={"Last-Event-ID": last_id} if last_id else {})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+    def events() -> Iterator[Event]:
+        event = Event()
+        for line in answer:
+            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+            if name:
+                event[name] = value
+            elif event:
+                yield event
+                event = Event()
+
+    try:
+        yield events()
+    finally:
+        connection.close()
+        answer.close()
+
+
+def until(events: Iterator[Event], name: str) -> Event:
+    """Return the next event of a name."""
+    return next(event for event in events if event.get("event") == name)
+
+
+def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
+    """Rows have rank, entry, duration, visits and share; ranks of the period before stand beside them."""
+    book(
+        settings,
+        Visits(NOON, "FAQ", "Peru", 10, 2),
+        Visits(NOON, "ORDER", "Kenya", 30),
+        Visits(NOON - timedelta(minutes=6), "FAQ", "Peru", 500),
+        Visits(NOON - timedelta(days=1), "CATALOG", "Peru", 7),
+        Visits(NOON - timedelta(days=400), "CATALOG", "Chad", 1),
+    )
+    for range_name, rows in {
+        "window": [["ORDER", 30, 1, None], ["FAQ", 10, 2, None]],
+        "1m": [["ORDER", 30, 1, None], ["FAQ", 10, 2, None]],
+        "5m": [["ORDER", 30, 1, None], ["FAQ", 10, 2, 1]],
+        "1h": [["FAQ", 510, 3, None], ["ORDER", 30, 1, None]],
+        "today": [["FAQ", 510, 3, None], ["ORDER", 30, 1, None]],
+        "all": [["FAQ", 510, 3, None], ["ORDER", 30, 1, None], ["CATALOG", 8, 2, None]],
+    }.items():
+        said = board.get(f"/api/v1/boards/action?range={range_name}").json
+        names = ("entry", "duration_s", "visits", "previous_rank")
+        assert [[row[name] for name in names] for row in said["rows"]] == rows, range_name
+        assert said["as_of"] == "2026-11-20T12:00:00Z"
+    said = board.get("/api/v1/boards/country?range=today&limit=1").json
+    [row] = said.pop("rows")
+    assert row.pop("trend")
+    assert row == {"rank": 1, "entry": "Peru", "duration_s": 510, "visits": 3, "share": 510 / 540, "previous_rank": 1}
+    assert said == {
+        "range": "today",
+        "start": "2026-11-20T00:00:00Z",
+        "end": "2026-11-20T12:00:05Z",
+        "as_of": "2026-11-20T12:00:00Z",
+        "compared_with": {"start": "2026-11-19T00:00:00Z", "end": "2026-11-20T00:00:00Z"},
+        "trend_bucket_s": said["trend_bucket_s"],
+        "board": "country",
+        "entries": 2,
+        "duration_s": 540,
+        "visits": 4,
+    }
+
+
+def test_a_series_adds_up(board: Board, settings: Settings) -> None:
+    """Every complete window is in it once; the one that is still filling is not."""
+    book(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 1, at) for at in range(1, 60)))
+    book(settings, Visits(NOON, "FAQ", "Peru", 1, 1000))
+    said = board.get("/api/v1/series?range=5m").json
+    assert said["series"] == {"start": "2026-11-20T11:55:05Z", "bucket_s": 5, "visits": list(range(59, 0, -1))}
+    for range_name in ("1h", "today", "all"):
+        series = board.get(f"/api/v1/series?range={range_name}").json["series"]
+        end = datetime.fromisoformat(series["start"]) + timedelta(seconds=series["bucket_s"] * len(series["visits"]))
+        assert NOON - timedelta(seconds=series["bucket_s"]) < end <= NOON
+        assert sum(series["visits"]) == sum(at for at in range(1, 60) if NOON - timedelta(seconds=5 * at) < end), (
+            range_name
+        )
+
+
+def test_a_wrong_request_is_told_what_is_allowed(board: Board) -> None:
+    """400 for a parameter, 404 for a board; the answer is JSON."""
+    ranges, limits = "one of window, 1m, 5m, 1h, today, all", "a whole number from 1 to 1000"
+    boards = "there are action and country"
+    for path, code, error in (
+        ("/api/v1/boards/action?range=2h", 400, f"range is '2h', but must be {ranges}"),
+        ("/api/v1/boards/action?range=", 400, f"range is '', but must be {ranges}"),
+        ("/api/v1/boards/action?limit=0", 400, f"limit is '0', but must be {limits}"),
+        ("/api/v1/boards/action?limit=1001", 400, f"limit is '1001', but must be {limits}"),
+        ("/api/v1/boards/action?limit=%C2%B2", 400, f"limit is '\u00b2', but must be {limits}"),
+        ("/api/v1/boards/action?rnage=1h", 400, "parameter 'rnage' is unknown here; allowed: range, limit"),
+        ("/api/v1/boards/action?range=1h&range=5m", 400, "parameter 'range' is given twice"),
+        ("/api/v1/stream?limit=x", 400, f"limit is 'x', but must be {limits}"),
+        ("/api/v1/status?range=1h", 400, "parameter 'range' is unknown here; allowed: none"),
+        ("/api/v1/boards/city", 404, f"board 'city' does not exist; {boards}"),
+        ("/api/v1/boards/city.csv", 404, f"board 'city' does not exist; {boards}"),
+        ("/api/v2", 404, "Not Found"),
+    ):
+        answer = board.get(path)
+        assert (answer.code, answer.json) == (code, {"error": error})
+
+
+def test_csv_holds_the_board_and_no_formula(board: Board, settings: Settings) -> None:
+    """A name that a spreadsheet would run is quoted by an apostrophe."""
+    book(settings, Visits(NOON, "FAQ", "=1+1", 3), Visits(NOON, "FAQ", 'the "Isles", North', 1))
+    answer = board.get("/api/v1/boards/country.csv?range=all")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "country-all-20261120T120000Z.csv" in answer.headers["Content-Disposition"]
+    assert list(csv.reader(io.StringIO(answer.body.decode()))) == [
+        ["rank", "country", "duration_s", "visits", "share"],
+        ["1", "'=1+1", "3", "1", "0.750000"],
+        ["2", 'the "Isles", North', "1", "1", "0.250000"],
+    ]
+
+
+def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings) -> None:
+    """Events have an id; one comes for every change, and the status in between is the heartbeat."""
+    book(settings, Visits(now(), "FAQ", "Peru", 10))
+    with listening(board, "?range=1h&limit=3") as events:
+        first = until(events, "boards")
+        assert [row["entry"] for row in first.json["country"]["rows"]] == ["Peru"]
+        took_s = []
+        for at in range(5):
+            committed = time.monotonic()
+            book(settings, Visits(now(), "FAQ", f"Country {at}", 100 + at))
+            event = until(events, "boards")
+            while event.json["country"]["rows"][0]["entry"] != f"Country {at}":
+                event = until(events, "boards")
+            took_s.append(time.monotonic() - committed)
+            assert len(event["id"]) == 16
+        print(f"from before the commit to the viewer: {[f'{seconds:.2f} s' for seconds in took_s]}")
+        assert sorted(took_s)[2] < 1.0
+        assert until(events, "status").json["state"] == "live"
+
+
+def test_a_viewer_resumes_where_it_was(
+    board: Board, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """With the id of the last event nothing comes twice, also from another server; what is new comes."""
+    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    board.get("/api/v1/snapshot?range=1h")
+    with listening(board, "?range=1h") as events:
+        last = until(events, "boards")
+    with serving(environment, tmp_path) as other, listening(other, "?range=1h", last["id"]) as events:
+        assert [next(events).get("event") for _ in range(3)] == [None, "status", "status"]
+        book(settings, Visits(NOON, "FAQ", "Peru", 1))
+        event = until(events, "boards")
+        assert event["id"] != last["id"]
+        assert event.json["country"]["rows"][0]["duration_s"] == 11
+
+
+def test_the_status_says_what_waits_and_whether_it_moves(board: Board, settings: Settings) -> None:
+    """Lag is per partition; when nothing moves for long the figures are stale, and the next command is named."""
+    assert board.get("/api/v1/status").json["next_command"] == "python -m simulate"
+    produce(settings, [(1, b"{}")] * 3 + [(2, b"{}")])
+    wait_until(lambda: board.get("/api/v1/status").json["lag"] == 4, deadline_s=20, what="a lag of 4")
+    status = board.get("/api/v1/status").json
+    assert [at["lag"] for at in status["partitions"]] == [0, 3, 1, 0]
+    stale = wait_until(
+        lambda: (said := board.get("/api/v1/status").json)["state"] == "stale" and said, deadline_s=30, what="stale"
+    )
+    assert "4 messages wait in Kafka" in stale["why"]
+    assert stale["next_command"] == "python -m bytewax.run dataflow:flow -w 4"
+
+
+def test_the_two_way_sum_is_green_only_when_checked(board: Board, settings: Settings) -> None:
+    """A window whose totals differ is found and named; once it is mended, a whole pass says so."""
+
+    def found() -> Any:
+        return board.get("/api/v1/status").json["two_way_sum"]
+
+    assert found()["state"] == "unchecked"
+    book(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 10) for at in range(300)))
+    wait_until(lambda: found()["state"] == "equal" and found()["windows"] == 329, deadline_s=20, what="equal")
+    wrong = "UPDATE window_totals SET visits = visits + ? WHERE length_s = 60 AND board = 'country' LIMIT 1"
+    query(settings, wrong, (1,))
+    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    wait_until(lambda: found()["state"] == "different", deadline_s=20, what="different")
+    assert found()["difference"] == {
+        "length_s": 60,
+        "window_start": "2026-11-20T11:35:00Z",
+        "visits_by_action": 11,
+        "visits_by_country": 12,
+        "duration_s_by_action": 110,
+        "duration_s_by_country": 110,
+    }
+    query(settings, wrong, (-1,))
+    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    wait_until(lambda: found()["state"] == "equal", deadline_s=20, what="equal again")
+
+
+def test_it_starts_before_anything_is_provisioned(environment: dict[str, str], tmp_path: Path) -> None:
+    """It is alive, not ready, says what to do, and goes on by itself."""
+    with serving(environment, tmp_path, ready="/livez") as board:
+        assert board.get("/readyz").code == 503
+        status = wait_until(
+            lambda: (said := board.get("/api/v1/status").json)["state"] != "starting" and said,
+            deadline_s=20,
+            what="a first look",
+        )
+        assert (status["state"], status["next_command"]) == ("unprovisioned", "python -m ops provision")
+        answer = board.get("/api/v1/boards/action")
+        assert answer.code == 503
+        assert "python -m ops provision" in answer.json["error"]
+        provision(Settings.from_environment(environment))
+        board.wait_until_ready()
+        assert board.get("/api/v1/boards/action").json["rows"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_within_5_s_with_viewers_connected(board: Board, number: signal.Signals) -> None:
+    """Viewers are sent away; the exit code is 0, and nothing is said but where it was."""
+    with listening(board) as one, listening(board, "?range=all") as other:
+        until(one, "status")
+        until(other, "status")
+        began = time.monotonic()
+        assert board.end(number) == 0
+        assert time.monotonic() - began < 5
+        assert all(event.get("event") in {"boards", "status"} for event in (*one, *other))
+    assert board.said().count("\n") == 1
+    assert f"the leader board is at {board.url}/" in board.said()
+
+
+def test_an_address_in_use_is_one_clear_line(environment: dict[str, str]) -> None:
+    """Exit code 78, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "leaderboard"],
+            cwd=ROOT,
+            env=process_environment(environment | {"BOARD_PORT": str(port)}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 78
+    assert ended.stderr.count("\n") == 1
+    assert f"BOARD_PORT {port}" in ended.stderr
+
+
+def test_nothing_is_loaded_from_elsewhere(board: Board) -> None:
+    """Every answer forbids it; what is sent is never run as something else, and figures are kept by nobody."""
+    for path in ("/", "/api", "/static/js/main.js", "/api/v1/status", "/nowhere"):
+        headers = board.get(path).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert board.get("/api/v1/status").headers["Cache-Control"] == "no-store"
+    assert board.get("/static/../web.py").code == 404
+    assert board.get("/api/v1/status", method="POST").code == 405
