@@ -13,7 +13,7 @@ demo: setup ## servers, dataflow, visitors and leader board on this machine; DEM
 	@$(PYTHON) -m ops demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
 test: setup ## all tests, on real servers that they start themselves; ARGS="-k name" for some
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
 	@$(PYTHON) -m bench simulate
