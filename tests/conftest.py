@@ -1,6 +1,7 @@
 """Real servers for the whole session, and for every test topics, a database and users of its own."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register our marker."""
     line = "environment(**variables): variables for the fixtures `environment` and `settings`, on top of their own"
     config.addinivalue_line("markers", line)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order: the servers are stopped
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,9 @@ def _started(directory: Path, environ: dict[str, str]) -> Iterator[Servers]:
         if os.environ.get("CI"):
             pytest.fail(fatal.line)
         pytest.skip(fatal.line)
+    except KeyboardInterrupt:
+        Servers(directory, environ).delete()
+        raise
     try:
         yield servers
     finally:
