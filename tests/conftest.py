@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     line = "environment(**variables): variables for the fixtures `environment` and `settings`, on top of their own"
     config.addinivalue_line("markers", line)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order: the servers are stopped
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and all it starts
 
 
 @pytest.fixture(scope="session")
