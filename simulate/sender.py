@@ -16,7 +16,6 @@ QUEUE_MESSAGES = 200_000
 
 _NEVER_WRITTEN = frozenset(
     {
-        KafkaError._PURGE_QUEUE,
         KafkaError._UNKNOWN_PARTITION,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError.INVALID_RECORD,
@@ -27,7 +26,8 @@ _NEVER_WRITTEN = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
-"""After these errors a message is not in the log; after any other one it may be."""
+"""After these errors a message is not in the log; after any other one it may be. _PURGE_QUEUE is no such one: what
+was sent comes back to the queue when its connection is lost before the answer."""
 
 
 class Failure(NamedTuple):

@@ -114,6 +114,7 @@ class Kafka:
 def answers(address: str) -> bool:
     """Ask a broker for its metadata; False when it does not answer within a second."""
     try:
-        return bool(AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=1).brokers)
+        metadata = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=1)
+        return bool(metadata.brokers) and metadata.controller_id >= 0  # without it no topic can be made yet
     except KafkaException:
         return False
