@@ -1,6 +1,5 @@
 """Apache Kafka, one node in KRaft mode, in the background."""
 
-import shutil
 import subprocess
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -11,8 +10,8 @@ from confluent_kafka.admin import AdminClient
 
 from failure import ExitCode, Fatal
 from ops.servers import software
-from ops.servers.notes import Notes
-from ops.servers.processes import Daemon, free_port
+from ops.servers.local import LocalServer
+from ops.servers.processes import free_port
 
 # Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the
 # visits' own times are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.
@@ -40,26 +39,16 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-class Kafka:
+class Kafka(LocalServer):
     """A broker of this directory. It keeps its port and its data over stop, kill and start."""
 
     name = "Kafka"
-
-    def __init__(self, directory: Path, notes: Notes) -> None:
-        self._directory = directory
-        self._notes = notes
-        self._folder = directory / "kafka"
-        self._data = self._folder / "data"
-        self._daemon = Daemon(self.name, self._folder)
+    _patience_s = 20
 
     @property
     def address(self) -> str:
         """Return host:port."""
         return f"127.0.0.1:{self._notes.kafka_port}"
-
-    def pid(self) -> int | None:
-        """Return the broker's pid if it runs."""
-        return self._daemon.pid()
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers.
@@ -69,25 +58,13 @@ class Kafka:
         command: list[str] = []
         if self._daemon.pid() is None:
             java, jars = software.java(), software.kafka_jars()
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folders()
             properties = self._configure()
             self._format(java, jars, properties)
-            memory = ["-Xms256m", "-Xmx1g", "-Dorg.apache.logging.log4j.level=WARN"]
-            command = [java, *memory, "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
+            options = ["-Xms256m", "-Xmx1g", "-XX:+PerfDisableSharedMem", f"-Djava.io.tmpdir={self._temporary}"]
+            options += ["-Dorg.apache.logging.log4j.level=WARN", "-cp", f"{jars}/*"]
+            command = [java, *options, "kafka.Kafka", str(properties)]
         self._daemon.start(command, answers=lambda: answers(self.address), deadline_s=60)
-
-    def stop(self) -> None:
-        """Stop it; nothing if it does not run."""
-        self._daemon.stop(deadline_s=20)
-
-    def kill(self) -> None:
-        """Kill -9."""
-        self._daemon.kill()
-
-    def delete(self) -> None:
-        """Stop it and remove its data and log."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _configure(self) -> Path:
         self._notes.kafka_port = free_port(self._notes.kafka_port or None)

@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 from failure import ExitCode, Fatal
 from ops.servers import software
-from ops.servers.notes import Notes
-from ops.servers.processes import Daemon, free_port
+from ops.servers.local import LocalServer
+from ops.servers.processes import free_port
 from sinks import database
 
 ADMIN = "root"
@@ -32,26 +31,16 @@ _OPTIONS = (
 )
 
 
-class MariaDB:
+class MariaDB(LocalServer):
     """A server of this directory. It keeps its port and its data over stop, kill and start."""
 
     name = "MariaDB"
-
-    def __init__(self, directory: Path, notes: Notes) -> None:
-        self._directory = directory
-        self._notes = notes
-        self._folder = directory / "mariadb"
-        self._data = self._folder / "data"
-        self._daemon = Daemon(self.name, self._folder)
+    _patience_s = 30
 
     @property
     def address(self) -> str:
         """Return host:port."""
         return f"127.0.0.1:{self._notes.mariadb_port}"
-
-    def pid(self) -> int | None:
-        """Return the server's pid if it runs."""
-        return self._daemon.pid()
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until the administrator can log in.
@@ -61,25 +50,12 @@ class MariaDB:
         command: list[str] = []
         if self._daemon.pid() is None:
             programs = software.mariadb()
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folders()
             self._install(programs)
             self._notes.mariadb_port = free_port(self._notes.mariadb_port or None)
             self._notes.write(self._directory)
             command = self._command(programs)
         self._daemon.start(command, answers=self._answers, deadline_s=60)
-
-    def stop(self) -> None:
-        """Stop it; nothing if it does not run."""
-        self._daemon.stop(deadline_s=30)
-
-    def kill(self) -> None:
-        """Kill -9."""
-        self._daemon.kill()
-
-    def delete(self) -> None:
-        """Stop it and remove its data and log."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _install(self, programs: software.MariaDB) -> None:
         """Make the data folder; it is there whole or not at all."""
@@ -91,10 +67,14 @@ class MariaDB:
         options = ["--no-defaults", *base, f"--datadir={draft}", *_run_as_root()]
         safe = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         command = [str(programs.install_db), *options, *safe]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        environ = {**os.environ, "TMPDIR": str(self._temporary)}  # the script breaks a --tmpdir at its spaces
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
         if done.returncode:
-            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            line = f"MariaDB cannot install {self._data}: {said[-1] if said else 'nothing said'}"
+            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            first = next((line for line in said if "ERROR" in line), said[0] if said else "nothing said")
+            line = f"MariaDB cannot install {self._data}: {first}"
             raise Fatal(line, ExitCode.CONFIG)
         draft.rename(self._data)
 
@@ -108,6 +88,7 @@ class MariaDB:
             "--no-defaults",
             *([f"--basedir={programs.base}"] if programs.base else []),
             f"--datadir={self._data}",
+            f"--tmpdir={self._temporary}",
             f"--port={self._notes.mariadb_port}",
             "--socket=mariadb.sock",  # below the data folder: a longer path may not fit into a socket's address
             f"--pid-file={self._folder / 'server.pid'}",

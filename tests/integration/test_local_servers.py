@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.servers import ROOT, Servers
+from ops.servers import ROOT, Servers, start
 from ops.status import partition_states
 from ops.up import settings_of
 from settings import Settings
@@ -167,6 +167,24 @@ def test_servers_inherit_nothing(ops: Ops, tmp_path: Path) -> None:
         assert inherited not in {Path(file.path) for file in process.open_files()}
         assert os.getsid(pid) == pid
         assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+
+
+def test_a_second_mariadb_leaves_the_temporary_tables_of_the_first(ops: Ops, tmp_path: Path) -> None:
+    """MariaDB removes all that it finds in its temporary folder when it starts, and when it installs itself."""
+    environment = ops.up()
+    first = database.connect(Login.admin(settings_of(environment)))
+    cursor = first.cursor()
+    cursor.execute("CREATE TEMPORARY TABLE mysql.kept (number INT) ENGINE = Aria")
+    cursor.execute("INSERT INTO mysql.kept VALUES (7)")
+    other = start(tmp_path / "other", {"KAFKA_BOOTSTRAP_SERVERS": environment["KAFKA_BOOTSTRAP_SERVERS"]})
+    try:
+        cursor.execute("FLUSH TABLES")
+        cursor.execute("SELECT number FROM mysql.kept")
+        assert cursor.fetchall() == [(7,)]
+        cursor.execute("DROP TEMPORARY TABLE mysql.kept")
+    finally:
+        first.close()
+        other.delete()
 
 
 def test_only_the_owner_can_read_passwords(ops: Ops) -> None:
