@@ -1,5 +1,6 @@
 """How every client reaches Kafka, what it asks of topics, and how Kafka's errors read."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from settings import Settings
 
 REQUEST_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 1_000_000_000  # the most that librdkafka can send; topics and brokers set the real limit
+_MOVING_S = 0.1
 
 _REFUSED = frozenset(
     {
@@ -23,6 +25,17 @@ _REFUSED = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+
+# What a broker says of a partition while its leader changes, or while it has only just started.
+_MOVING = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
 
@@ -128,14 +141,23 @@ def offsets(
 ) -> dict[int, int]:
     """Return an offset per partition: the log's start, or its end as a reader of this isolation sees it.
 
+    Waits 10 s at most for a leader, where there is none just now.
+
     :raises Fatal: Kafka is away, refuses, or knows no such partition.
     """
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
     with translated(f"offsets of topic {topic!r}"):
-        answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
-            asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S
-        )
-        return {at.partition: future.result().offset for at, future in answers.items()}
+        while True:
+            answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
+                asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S
+            )
+            try:
+                return {at.partition: future.result().offset for at, future in answers.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                    raise
+            time.sleep(_MOVING_S)
 
 
 def refuse_compacted(admin: AdminClient, topic: str) -> None:
