@@ -39,7 +39,8 @@ class Claim:
     """One partition, owned: its connection, its producer, and how far its outputs and totals are committed.
 
     The Kafka sink moves `outputs`, the MariaDB sink moves `totals`, never beyond `outputs`, and the source
-    reads both; all three live on one worker thread.
+    reads both; all three live on one worker thread. `job_done` tells the source that a sink's thread has
+    finished something, which the sink only sees when it is asked.
     """
 
     def __init__(self, settings: Settings, admin: AdminClient, provisioned: Provisioned, partition: int) -> None:
@@ -49,6 +50,7 @@ class Claim:
         """
         self.partition = partition
         self.provisioned = provisioned
+        self.job_done = False
         self.connection = PartitionConnection(
             Login.dataflow(settings), settings.visits_topic, provisioned.topic_id, partition
         )
@@ -78,6 +80,10 @@ class Claim:
             self.start,
             extra={"action": "claimed", "partition": partition, "offset": self.start},
         )
+
+    def note_job_done(self, _: object) -> None:
+        """Let the source ask the sinks at once; called on any thread."""
+        self.job_done = True
 
     def close(self) -> None:
         """Let the partition go. Commits nothing."""

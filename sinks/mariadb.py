@@ -2,31 +2,28 @@
 
 import logging
 import random
-import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
-from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from claim import Claim, Claims
-from failure import ExitCode, Fatal, OnFatal, raise_fatal
+from failure import ExitCode, Fatal, OnFatal
 from operators.windows import Amount, Board, SumBatch, add_to, parts_of
 from settings import Settings
 from sinks import database
 from sinks.database import ConnectionLost, Transient
-from sinks.kafka import check_follows
-from sources.kafka import partition_names
+from sinks.partition import CutPartition, PartitionedSink
 
 logger = logging.getLogger(__name__)
 
 LIMIT_S = 90.0
-_COMMITS_AT_ONCE = 4
 _ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
 _LONGEST_PAUSE_S = 2.0
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - DATETIME columns carry no zone; the project's are UTC
@@ -69,64 +66,34 @@ class _Patience:
         self._failures = 0
 
 
-class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):
-    """Commits cuts one after another, each on a thread of a pool, while the worker goes on reading and folding."""
-
+class _TotalsPartition(CutPartition[SumBatch]):
     def __init__(
         self, settings: Settings, claims: Claims, pool: ThreadPoolExecutor, partition: int, on_fatal: OnFatal
     ) -> None:
-        self._claims = claims
-        self._pool = pool
-        self._partition = partition
-        self._on_fatal = on_fatal
-        self._flush_interval_s = settings.flush_interval_ms / 1000
-        self._claim: Claim | None = None
+        super().__init__(settings, claims, pool, partition, on_fatal)
         self._waiting: deque[SumBatch] = deque()
-        self._end = 0  # waiting up to here
         self._cut: _Cut | None = None
-        self._commit: Future[int] | None = None
         self._patience = _Patience()
-        self._flushed_at = 0.0
-
-    def write_batch(self, values: list[SumBatch]) -> None:
-        try:
-            claim = self._claimed()
-            for batch in values:
-                check_follows(batch.begin, self._end, self._partition)
-                self._end = batch.end
-                if batch.end > batch.begin:
-                    self._waiting.append(batch)
-            if self._commit and self._commit.done():
-                self._settle(claim, self._commit)
-            asked = any(batch.begin == batch.end for batch in values)
-            due = time.monotonic() - self._flushed_at >= self._flush_interval_s
-            if (asked or due) and self._commit is None and self._patience.ready:
-                self._begin(claim)
-        except Fatal as fatal:
-            self._on_fatal(fatal)
-
-    def snapshot(self) -> None:
-        return None
 
     def close(self) -> None:
         """Do nothing: the claim's connection is the source's to close, and closing it rolls back."""
 
-    def _claimed(self) -> Claim:
-        if self._claim is None:
-            self._claim = self._claims.of(self._partition)
-            self._end = self._claim.start
-        return self._claim
+    def _take(self, claim: Claim, batch: SumBatch) -> None:
+        if batch.end > batch.begin:
+            self._waiting.append(batch)
 
-    def _begin(self, claim: Claim) -> None:
+    def _begin(self, claim: Claim) -> Callable[[], int] | None:
+        if not self._patience.ready:
+            return None
         # A cut stays as it is until it is known to be committed: what was sent once is sent again or not.
         self._cut = self._cut or _merged(_ready(self._waiting, claim.outputs))
-        self._commit = self._pool.submit(_commit, claim, self._cut)
-        self._flushed_at = time.monotonic()
+        if self._cut or claim.connection.lost or claim.connection.silent:
+            return partial(_commit, claim, self._cut)
+        return None
 
-    def _settle(self, claim: Claim, commit: "Future[int]") -> None:
-        self._commit = None
+    def _settle(self, claim: Claim, job: "Future[Any]") -> None:
         try:
-            claim.totals = commit.result()
+            claim.totals = job.result()
         except (ConnectionLost, Transient) as error:
             self._patience.failed(error)
             return
@@ -170,7 +137,7 @@ def _commit(claim: Claim, cut: _Cut | None) -> int:
             if position != claim.totals:
                 return position
         if cut is None:
-            connection.keep_alive()
+            connection.say_something()
             return claim.totals
         try:
             _write(claim, cut)
@@ -237,31 +204,14 @@ def _documents(sums: dict[Board, dict[str, Amount]]) -> Iterator[str]:
         yield msgspec.json.encode(document).decode()
 
 
-class MariaDBSink(FixedPartitionedSink[SumBatch, None]):
+class MariaDBSink(PartitionedSink[SumBatch]):
     """Totals and positions to MariaDB.
 
     Items in: (partition name, SumBatch). Unit of parallelism: the input's Kafka partition, with a connection of
     its own. After a crash: progress.next_offset is where its totals end, for both are one transaction.
     """
 
-    def __init__(self, settings: Settings, claims: Claims, on_fatal: OnFatal = raise_fatal) -> None:
-        self._settings = settings
-        self._claims = claims
-        self._on_fatal = on_fatal
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+    _jobs_at_once = 4
 
-    def list_parts(self) -> list[str]:
-        try:
-            return partition_names(self._claims.provisioned().partitions)
-        except Fatal as fatal:
-            self._on_fatal(fatal)
-
-    def part_fn(self, item_key: str) -> int:
-        return int(item_key)
-
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _TotalsPartition:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_COMMITS_AT_ONCE, thread_name_prefix="commit")
-        return _TotalsPartition(self._settings, self._claims, self._pool, int(for_part), self._on_fatal)
+    def _partition(self, pool: ThreadPoolExecutor, partition: int) -> _TotalsPartition:
+        return _TotalsPartition(self._settings, self._claims, pool, partition, self._on_fatal)

@@ -92,11 +92,15 @@ class PartitionConnection:
         with self._translated():
             self._connection.rollback()
 
-    def keep_alive(self) -> None:
-        """Say something before wait_timeout ends an idle connection, and its lock with it."""
-        if time.monotonic() - self._used_at > KEEP_ALIVE_S:
-            self.execute("stay_connected", ())
-            self.commit()
+    @property
+    def silent(self) -> bool:
+        """Whether it is time to say something: wait_timeout ends an idle connection, and its lock with it."""
+        return time.monotonic() - self._used_at > KEEP_ALIVE_S
+
+    def say_something(self) -> None:
+        """Keep the connection alive."""
+        self.execute("stay_connected", ())
+        self.commit()
 
     def close(self) -> None:
         """Close without committing: the server rolls back and frees the lock."""

@@ -208,12 +208,13 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         return batch
 
     def _ask_sinks(self, claim: Claim, full: bool) -> RawBatch | None:
-        """Send a cut without messages while the sinks are behind: they have no timer of their own."""
+        """Send a cut without messages while the sinks are behind: they have no timer and no thread to tell them."""
         self._commit_group_sometimes(claim)
         waited_s = time.monotonic() - self._sent_at
         behind = claim.totals < self._read or claim.connection.lost
         patience_s = _ASK_WHEN_FULL_S if full else self._flush_interval_s
-        if (behind and waited_s >= patience_s) or waited_s >= KEEP_ALIVE_S:
+        if (behind and (claim.job_done or waited_s >= patience_s)) or waited_s >= KEEP_ALIVE_S:
+            claim.job_done = False
             return self._cut([])
         return None
 
