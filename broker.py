@@ -28,9 +28,13 @@ _REFUSED = frozenset(
     }
 )
 
+# _NOENT is librdkafka's "no leaders found".
+_AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT})
+
 # What a broker says of a partition while its leader changes, or while it has only just started.
 _MOVING = frozenset(
     {
+        KafkaError._NOENT,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.FENCED_LEADER_EPOCH,
@@ -38,6 +42,26 @@ _MOVING = frozenset(
         KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
+
+
+class _LastWords:
+    """The latest error of any connection of this process: a request that times out does not say why."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[float, KafkaError] | None = None
+
+    def hear(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says nothing
+            self._latest = (time.monotonic(), error)
+
+    def recent(self) -> KafkaError | None:
+        """Return it unless it is older than a request waits."""
+        if self._latest is None or time.monotonic() - self._latest[0] > 2 * REQUEST_TIMEOUT_S:
+            return None
+        return self._latest[1]
+
+
+_last_words = _LastWords()
 
 
 def offset_of(message: Message) -> int:
@@ -66,6 +90,7 @@ def client_config(settings: Settings, *, tuning: Mapping[str, Any] | None = None
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "log_level": 2,  # its errors reach us as values; its own lines would only repeat them
+        "error_cb": _last_words.hear,
         **_dotted(tuning or {}),
         **settings.kafka_config,
         **_dotted(exact),
@@ -82,14 +107,16 @@ def _as_kafka_writes(topic_id: str) -> str:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn an error of Kafka into the line that ends the run; `doing` says what was tried.
+def translated(doing: str, admin: AdminClient | None = None) -> Iterator[None]:
+    """Turn an error of Kafka into the line that ends the run; `doing` says what was tried, perhaps by `admin`.
 
     :raises Fatal: always CONFIG where Kafka refuses us, UNAVAILABLE where it cannot be reached.
     """
     try:
         yield
     except KafkaException as error:
+        if admin:
+            admin.poll(0)  # what its connections have met is only told here
         raise fatal_of(error.args[0], doing) from error
 
 
@@ -100,8 +127,12 @@ def fatal_of(error: KafkaError, doing: str) -> Fatal:
         return Fatal(f"{said}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
     if error.code() in _REFUSED:
         return Fatal(f"{said}; check the credentials in KAFKA_CONFIG_* and the topics' ACLs", ExitCode.CONFIG)
-    if error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}:
-        line = f"{said}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+    if error.code() in _AWAY:
+        why = _last_words.recent()
+        if why and why.code() in _REFUSED:
+            return fatal_of(why, doing)
+        because = f" ({why.str()})" if why else ""
+        line = f"{said}{because}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
         return Fatal(line, ExitCode.UNAVAILABLE)
     return Fatal(said, ExitCode.ABORTED)
 
@@ -123,16 +154,16 @@ def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> d
     names = list(topics)
     found: dict[str, Topic | None] = {}
     doing = f"Kafka at {settings.kafka_bootstrap_servers}"
-    with translated(doing):
+    with translated(doing, admin):
         answers = admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_S)
-    for name in names:
-        try:
-            description = answers[name].result()
-            found[name] = Topic(name, _as_kafka_writes(str(description.topic_id)), len(description.partitions))
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise fatal_of(error.args[0], f"{doing}, topic {name!r}") from error
-            found[name] = None
+        for name in names:
+            try:
+                description = answers[name].result()
+                found[name] = Topic(name, _as_kafka_writes(str(description.topic_id)), len(description.partitions))
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+                found[name] = None
     return found
 
 
@@ -147,7 +178,7 @@ def offsets(
     """
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
-    with translated(f"offsets of topic {topic!r}"):
+    with translated(f"offsets of topic {topic!r}", admin):
         while True:
             answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
                 asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S

@@ -6,7 +6,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 import broker
@@ -16,6 +15,7 @@ from settings import Settings
 from sinks import database
 from sinks.database import ConnectionLost, Login, Transient, translated
 from sinks.position import PartitionConnection, lock_name, missing_row_line
+from sinks.producer import fenced_producer
 from sinks.sql import queries
 from sinks.tail import OutputTopic, TailReader, cart_origin, reject_origin
 
@@ -24,7 +24,7 @@ __all__ = ["Claim", "Claims", "Provisioned", "lock_name"]
 logger = logging.getLogger(__name__)
 
 _CLAIMS_AT_ONCE = 8  # a claim takes 0.1-0.3 s of waiting: 64 in a row took 13 s
-_FENCE_S = 30.0
+_LOCKED_S = 30.0
 
 
 class Provisioned(NamedTuple):
@@ -35,6 +35,10 @@ class Provisioned(NamedTuple):
     partitions: int
 
 
+class _GivenUp(Exception):  # noqa: N818 - it is never shown
+    """The dataflow ends while it still claims: nobody waits for this claim any more."""
+
+
 class Claim:
     """One partition, owned: its connection, its producer, and how far its outputs and totals are committed.
 
@@ -43,7 +47,14 @@ class Claim:
     finished something, which the sink only sees when it is asked.
     """
 
-    def __init__(self, settings: Settings, admin: AdminClient, provisioned: Provisioned, partition: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admin: AdminClient,
+        provisioned: Provisioned,
+        partition: int,
+        given_up: threading.Event,
+    ) -> None:
         """Claim the partition; nothing of another owner is touched before the lock is held.
 
         :raises Fatal: HELD when another dataflow owns it, DATA when the outputs are another pipeline's.
@@ -51,23 +62,24 @@ class Claim:
         self.partition = partition
         self.provisioned = provisioned
         self.job_done = False
+        self._given_up = given_up
         self.connection = PartitionConnection(
             Login.dataflow(settings), settings.visits_topic, provisioned.topic_id, partition
         )
         carts = OutputTopic(settings.carts_topic, cart_origin)
         rejects = OutputTopic(settings.rejected_topic, reject_origin)
         try:
-            self.connection.open()
+            self.connection.open(go_on=self._go_on)
             reader = TailReader(settings, admin, partition)
             try:
                 for topic in (carts, rejects):
                     self._refuse_another_pipelines(reader, topic)
-                self.producer = _fenced_producer(settings, partition)
+                self.producer = fenced_producer(settings, partition, self._go_on)
                 self.carts_tail = reader.tail(carts, provisioned.pipeline_id, provisioned.topic_id)
                 self.rejects_tail = reader.tail(rejects, provisioned.pipeline_id, provisioned.topic_id)
             finally:
                 reader.close()
-            self.start = self.outputs = self.totals = self.connection.position()
+            self.start = self.outputs = self.totals = _first_position(self.connection)
         except (ConnectionLost, Transient) as error:
             self.connection.close()
             raise database.away(error) from error
@@ -86,8 +98,12 @@ class Claim:
         self.job_done = True
 
     def close(self) -> None:
-        """Let the partition go. Commits nothing."""
-        self.connection.close()
+        """Let the partition go. Commits nothing, now or later."""
+        self.connection.end()
+
+    def _go_on(self) -> None:
+        if self._given_up.is_set():
+            raise _GivenUp
 
     def _refuse_another_pipelines(self, reader: TailReader, topic: OutputTopic) -> None:
         last = reader.last_origin(topic)
@@ -100,23 +116,16 @@ class Claim:
             raise Fatal(line, ExitCode.DATA)
 
 
-def _fenced_producer(settings: Settings, partition: int) -> Producer:
-    transactional_id = f"{settings.carts_topic}-{partition}"
-    own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
-    own["delivery_report_only_error"] = True  # what arrived needs no call
-    # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
-    quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
-    large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
-    with broker.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(broker.client_config(settings, tuning=quick, **own, **large))
-        deadline = time.monotonic() + _FENCE_S
-        while True:
-            try:
-                producer.init_transactions(broker.REQUEST_TIMEOUT_S)
-                return producer
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
-                    raise
+def _first_position(connection: PartitionConnection) -> int:
+    deadline = time.monotonic() + _LOCKED_S
+    while True:
+        try:
+            return connection.position()
+        except Transient as error:  # somebody holds the row, each time for innodb_lock_wait_timeout at most
+            connection.rollback()
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("%s; trying again", error, extra={"action": "mariadb_retry"})
 
 
 class Claims:
@@ -128,7 +137,7 @@ class Claims:
         self._admin: AdminClient | None = None
         self._provisioned: Provisioned | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._claims: dict[int, Future[Claim]] = {}
+        self._claims: dict[int, tuple[Future[Claim], threading.Event]] = {}
 
     def provisioned(self) -> Provisioned:
         """Compare database, topics and settings, once; no claim is made of anything that differs.
@@ -152,8 +161,9 @@ class Claims:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_CLAIMS_AT_ONCE, thread_name_prefix="claim")
-            future = self._pool.submit(Claim, self._settings, self.admin(), provisioned, partition)
-            self._claims[partition] = future
+            given_up = threading.Event()
+            future = self._pool.submit(Claim, self._settings, self.admin(), provisioned, partition, given_up)
+            self._claims[partition] = (future, given_up)
             return future
 
     def of(self, partition: int) -> Claim:
@@ -161,18 +171,20 @@ class Claims:
 
         :raises Fatal: the partition was claimed in another process.
         """
-        future = self._claims.get(partition)
+        future, _ = self._claims.get(partition, (None, None))
         if future is None or not future.done():
             line = f"partition {partition}: its source and its sinks run in different processes; report this"
             raise Fatal(line, ExitCode.ABORTED)
         return future.result()
 
     def end(self, partition: int) -> None:
-        """Let a partition go; the last one ends the threads too."""
+        """Let a partition go, claimed or not yet; the last one ends the threads too."""
         with self._lock:
-            future = self._claims.pop(partition, None)
+            future, given_up = self._claims.pop(partition, (None, None))
             pool = self._pool if not self._claims else None
             self._pool = None if pool else self._pool
+        if given_up:
+            given_up.set()
         if future and not future.cancel() and future.exception() is None:
             future.result().close()
         if pool:

@@ -55,6 +55,9 @@ def end_process(fatal: Fatal) -> NoReturn:
     """
     _ending.acquire()  # and never released: of several workers that find the same, one says it
     logger.critical("%s", fatal.line, extra={"action": "fatal", "exit_code": int(fatal.code)})
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(fatal.code)
+    try:
+        logging.shutdown()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
+    finally:
+        os._exit(fatal.code)

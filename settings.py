@@ -119,7 +119,9 @@ class Settings:
     mariadb_tls_ca: str | None = _setting(_text, "a file of PEM certificates", None)
     mariadb_user: str = _setting(_text, "the dataflow's user", "website_dataflow")
     mariadb_password: str = _setting(_text, "the dataflow's password", "", secret=True)
-    mariadb_password_file: str | None = _setting(_text, "a file that holds the dataflow's password", None)
+    mariadb_password_file: str | None = _setting(
+        _text, "a file that holds the dataflow's password, read where MARIADB_PASSWORD is not set", None
+    )
     mariadb_admin_user: str = _setting(_text, "provision's and reset's user", "root")
     mariadb_admin_password: str = _setting(_text, "provision's and reset's password", "", secret=True)
     mariadb_reader_user: str = _setting(_text, "the leader board's user", "website_reader")
@@ -153,7 +155,8 @@ class Settings:
             for spec in fields(cls)
             if "parse" in spec.metadata and environ.get(variable_of(spec))
         }
-        if path := values.get("mariadb_password_file"):
+        path = values.get("mariadb_password_file")
+        if path and "mariadb_password" not in values:
             values["mariadb_password"] = _password_in(path)
         settings = cls(**values, kafka_config=_kafka_config(environ))
         topics = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
@@ -191,6 +194,7 @@ def _kafka_config(environ: Mapping[str, str]) -> dict[str, str]:
         if not variable.startswith(KAFKA_CONFIG_PREFIX) or not value:
             continue
         name = variable.removeprefix(KAFKA_CONFIG_PREFIX).lower().replace("_", ".")
+        name = "log_level" if name == "log.level" else name  # the only one that librdkafka writes so
         if name in NOT_OPEN:
             line = f"{variable} is {value!r}, but {name} is not open: the dataflow's promises rest on it"
             raise Fatal(line, ExitCode.CONFIG)

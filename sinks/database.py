@@ -26,7 +26,7 @@ _LOST = frozenset(
     {1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1317, 1927, 4031, 2002, 2003, 2004}
     | {2005, 2006, 2012, 2013, 2026, 2055}
 )
-_REFUSED = frozenset({1044, 1045, 1142, 1143, 1227, 1251, 1698, 2059})
+_REFUSED = frozenset({1044, 1045, 1129, 1130, 1142, 1143, 1227, 1251, 1698, 2059})
 _NOT_PROVISIONED = frozenset({1049, 1146})
 
 
@@ -80,7 +80,8 @@ def connect(login: Login) -> Any:
     :raises Fatal: it refuses the user, or knows no such database.
     """
     options: dict[str, Any] = {
-        "host": login.host,
+        # The connector takes "localhost" for a socket file of its own choice, whatever the port.
+        "host": "127.0.0.1" if login.host == "localhost" else login.host,
         "port": login.port,
         "user": login.user,
         "password": login.password,
@@ -119,7 +120,9 @@ def translated(doing: str) -> Iterator[None]:
         if error.errno in _LOST:
             raise ConnectionLost(said) from error
         if error.errno in _REFUSED:
-            line = f"{said}; check this user and its password, or run python -m ops provision"
+            line = (
+                f"{said}; check this user and its password, and the hosts it may come from, or run python -m ops provision"
+            )
             raise Fatal(line, ExitCode.CONFIG) from error
         if error.errno in _NOT_PROVISIONED:
             raise Fatal(f"{said}; run python -m ops provision", ExitCode.CONFIG) from error
@@ -127,6 +130,9 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def away(error: Exception) -> Fatal:
-    """Return the line for a server that cannot be reached."""
-    line = f"{error}; is MariaDB running, and are MARIADB_HOST and MARIADB_PORT right?"
+    """Return the line for a server that cannot be reached, or whose rows stay locked."""
+    if isinstance(error, Transient):
+        line = f"{error}; another connection keeps these rows locked: SHOW PROCESSLIST names it"
+        return Fatal(line, ExitCode.UNAVAILABLE)
+    line = f"{error}; is MariaDB running, and are MARIADB_HOST, MARIADB_PORT and MARIADB_TLS_CA right?"
     return Fatal(line, ExitCode.UNAVAILABLE)

@@ -132,6 +132,8 @@ def _commit(claim: Claim, cut: _Cut | None) -> int:
     """
     connection = claim.connection
     with connection.in_use:
+        if connection.ended:
+            return claim.totals
         if connection.lost:
             position = _reconnected(claim, cut)
             if position != claim.totals:

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -38,15 +38,18 @@ class PartitionConnection:
         self._connection: Any = None
         self._cursor: Any = None
         self.in_use = threading.RLock()  # held for a whole transaction: nobody closes what another thread uses
-        self.lost = False
+        self.lost = True  # until the position is known
+        self.ended = False
 
     @property
     def where(self) -> str:
         """The partition, for messages."""
         return f"topic {self._topic!r} partition {self._partition}"
 
-    def open(self, wait_s: int = LOCK_WAIT_S) -> None:
+    def open(self, wait_s: int = LOCK_WAIT_S, go_on: Callable[[], None] = lambda: None) -> None:
         """Connect and take the partition's lock, waiting at most `wait_s` seconds for its holder.
+
+        `go_on` is called every second of that, and ends the waiting by raising.
 
         :raises Fatal: HELD when another dataflow keeps it; it is not disturbed.
         """
@@ -58,12 +61,16 @@ class PartitionConnection:
         while self._one("lock_partition", (name, 1)) != (1,):
             if time.monotonic() >= deadline:
                 raise Fatal(self._held_line(name), ExitCode.HELD)
-        self.lost = False
+            go_on()
 
     def position(self) -> int:
-        """Return progress.next_offset; waits for a commit under way, and leaves no transaction open."""
+        """Return progress.next_offset; waits for a commit under way, and leaves no transaction open.
+
+        From here on nothing is in doubt: the connection is no longer lost.
+        """
         position = self.position_now()
         self.commit()
+        self.lost = False
         return position
 
     def position_now(self) -> int:
@@ -101,6 +108,12 @@ class PartitionConnection:
         """Keep the connection alive."""
         self.execute("stay_connected", ())
         self.commit()
+
+    def end(self) -> None:
+        """Close for good: what still waits for its turn finds the connection ended, and leaves it alone."""
+        with self.in_use:
+            self.ended = True
+            self.close()
 
     def close(self) -> None:
         """Close without committing: the server rolls back and frees the lock."""

@@ -69,7 +69,7 @@ class OutputTransaction:
         self._levels = [_WHOLE] * len(rejects)
         self._deadline = time.monotonic() + LIMIT_S
         self._again = _SENDINGS_AGAIN
-        self._begun = self._committing = False
+        self._begun = self._committing = self._aborting = False
         self._rewind()
 
     @property
@@ -86,6 +86,10 @@ class OutputTransaction:
         :raises Fatal: fenced, refused, or not done within 60 s.
         """
         try:
+            if self._aborting:
+                self._producer.abort_transaction(STEP_S)
+                self._aborting = False
+                self._rewind()
             if not self._begun:
                 self._producer.begin_transaction()
                 self._begun = True
@@ -126,7 +130,10 @@ class OutputTransaction:
 
     def _in_time(self) -> bool:
         if time.monotonic() > self._deadline:
-            line = f"{self.where}: Kafka has not taken them for {LIMIT_S:.0f} s"
+            line = (
+                f"{self.where}: Kafka has not taken them for {LIMIT_S:.0f} s; are its brokers up, and enough of them "
+                "in sync (min.insync.replicas)?"
+            )
             raise Fatal(line, ExitCode.UNAVAILABLE)
         return False
 
@@ -135,7 +142,7 @@ class OutputTransaction:
         if not queued or self._producer.flush(STEP_S):
             return False
         if self._too_large:
-            self._abort()
+            self._aborting = True
             return False
         if self._failures:
             self._send_again(self._failures[0])
@@ -188,9 +195,9 @@ class OutputTransaction:
             headers = _foreign_headers(message) + headers
         else:
             key = None
-        if level >= _CUT and value is not None:
-            headers.append(("truncated", str(len(value))))
-            value = value[:_CUT_BYTES]
+        if level == _BARE or (level == _CUT and value is not None):
+            headers.append(("truncated", str(len(value or b""))))  # also where only key and headers are gone
+            value = value and value[:_CUT_BYTES]
         self._producer.produce(
             self._topics.rejected,
             value=value,
@@ -222,10 +229,11 @@ class OutputTransaction:
         self._again = _SENDINGS_AGAIN
 
     def _judge(self, error: KafkaError) -> None:
-        if not self._committing and error.code() == KafkaError._STATE:
+        sending = not self._committing and not self._aborting
+        if sending and error.code() == KafkaError._STATE:
             self._producer.flush(STEP_S)  # a delivery has failed: its report, on its way, says why
             if self._too_large:
-                self._abort()
+                self._aborting = True
                 return
         if error.code() in _FENCED or error.fatal():
             line = (
@@ -236,7 +244,7 @@ class OutputTransaction:
         if self._committing and not error.retriable():
             line = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
             raise Fatal(line, ExitCode.ABORTED)
-        if not self._committing and (self._failures or error.txn_requires_abort()):
+        if sending and (self._failures or error.txn_requires_abort()):
             self._send_again(self._failures[0] if self._failures else error)
         elif not error.retriable():
             raise broker.fatal_of(error, self.where)
@@ -248,19 +256,7 @@ class OutputTransaction:
             raise broker.fatal_of(error, self.where)
         self._again -= 1
         logger.warning("%s: %s; aborting, sending again", self.where, error.str(), extra={"action": "resend"})
-        self._abort()
-
-    def _abort(self) -> None:
-        for _ in range(5):
-            try:
-                self._producer.abort_transaction(STEP_S)
-                break
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise broker.fatal_of(error.args[0], f"{self.where}: abort") from error
-        else:
-            raise Fatal(f"{self.where}: Kafka does not answer an abort", ExitCode.UNAVAILABLE)
-        self._rewind()
+        self._aborting = True
 
 
 def _foreign_headers(message: Message) -> list[tuple[str, Any]]:

@@ -53,7 +53,8 @@ class TopicWatch:
         name = self._settings.visits_topic
         topic = broker.describe(admin, self._settings, [name])[name]
         if topic is None:
-            return Fatal(f"topic {name!r} has been deleted", ExitCode.CONFIG)
+            line = f"topic {name!r} has been deleted; restore it, or start over by python -m ops reset --yes"
+            return Fatal(line, ExitCode.DATA)
         if topic.topic_id != provisioned.topic_id:
             return Fatal(recreated_line(topic, provisioned.topic_id), ExitCode.DATA)
         if topic.partitions != provisioned.partitions:

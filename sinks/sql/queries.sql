@@ -49,8 +49,8 @@ ON DUPLICATE KEY UPDATE
 -- stay_connected -- Keeps wait_timeout from ending an idle connection.
 DO 1;
 
--- lock_provisioning -- One provision or reset of a database at a time.
-SELECT GET_LOCK(CONCAT('provision/', ?), 10);
+-- lock_provisioning -- One provision or reset of a database at a time; waits 1 s.
+SELECT GET_LOCK(CONCAT('provision/', ?), 1);
 
 -- tables -- Those of our tables that a database has; none if there is no such database.
 SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE';

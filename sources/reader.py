@@ -1,0 +1,153 @@
+"""Reads one Kafka partition from an offset: messages of a bounded size together, and how far the log was read."""
+
+import logging
+from itertools import chain
+from typing import Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+import broker
+from broker import headers_of, offset_of
+from failure import ExitCode, Fatal
+from settings import Settings
+from sources.closing import Closing
+
+logger = logging.getLogger(__name__)
+
+LARGE_BATCH_BYTES = 16 * 1024 * 1024
+_LARGE_BYTES = 100_000
+_FETCH_BYTES = 64 * 1024  # as sent: what a producer compressed may be a thousand times that, unpacked all at once
+_PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
+
+
+class PartitionReader:
+    """One partition, read_committed. `read` is where the next message can be: gaps are passed over.
+
+    :raises Fatal: from any method, when Kafka is away or refuses, or has lost what was not read yet.
+    """
+
+    def __init__(self, settings: Settings, admin: AdminClient, partition: int, partitions: int, start: int) -> None:
+        self._settings = settings
+        self._at = TopicPartition(settings.visits_topic, partition)
+        self._where = f"topic {settings.visits_topic!r} partition {partition}"
+        self._group_offset = -1
+        self.read = start
+        self.stop_at = self._end(admin) if settings.stop_at_end else None
+        own = {"group_id": settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
+        exact = {"isolation_level": "read_committed", "auto_offset_reset": "error"}
+        quick = {
+            "fetch_queue_backoff_ms": 2,  # the default of 1000 quarters the throughput
+            "queued_min_messages": 5 * settings.batch_messages,
+            "queued_max_messages_kbytes": min(max(_PREFETCH_KIB // partitions, 1024), 16_384),
+            "fetch_message_max_bytes": _FETCH_BYTES,
+        }
+        with broker.translated(self._where):
+            configuration = broker.client_config(settings, tuning=quick, **own, **exact)
+            self._consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
+        self._assign()
+
+    def consume(self) -> list[Message]:
+        """Return what has arrived, at most BATCH_MESSAGES and, but for one message, 16 MiB; waits for nothing."""
+        with broker.translated(f"reading {self._where}"):
+            messages = self._consumer.consume(1, 0)
+            if messages and size_of(messages) < _LARGE_BYTES:
+                messages += self._consumer.consume(self._settings.batch_messages - 1, 0)
+            else:
+                self._add_large(messages)
+        if any(map(Message.error, messages)):
+            messages = self._without_events(messages)
+        if messages:
+            self.read = max(self.read, offset_of(messages[-1]) + 1)
+        if self.stop_at is not None and self.read > self.stop_at:
+            messages = [message for message in messages if offset_of(message) < self.stop_at]
+            self.read = self.stop_at
+        return messages
+
+    def commit_group(self, offset: int) -> None:
+        """Show the lag to Kafka's tools; nothing reads it back, so a failure is no error."""
+        if offset == self._group_offset:
+            return
+        self._group_offset = offset
+        at = TopicPartition(self._at.topic, self._at.partition, offset)
+        try:
+            self._consumer.commit(offsets=[at], asynchronous=True)
+        except KafkaException as error:
+            _ignore_failed_commit(error.args[0], [])
+
+    def close(self, closing: Closing) -> None:
+        """Close the consumer."""
+        closing.close(self._consumer)
+
+    def _assign(self) -> None:
+        with broker.translated(self._where):
+            self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, self.read)])
+
+    def _end(self, admin: AdminClient) -> int:
+        def of(isolation: IsolationLevel) -> int:
+            asked = ([self._at.partition], OffsetSpec.latest(), isolation)
+            return broker.offsets(admin, self._at.topic, *asked)[self._at.partition]
+
+        self._refuse_lost_end(of(IsolationLevel.READ_UNCOMMITTED))
+        return of(IsolationLevel.READ_COMMITTED)
+
+    def _add_large(self, messages: list[Message]) -> None:
+        """Add messages one by one while they are few bytes together: thousands of large ones fill the memory."""
+        size = size_of(messages)
+        most = self._settings.batch_messages
+        while messages and len(messages) < most and size < LARGE_BATCH_BYTES:
+            more = self._consumer.consume(1, 0)
+            if not more:
+                return
+            size += size_of(more)
+            messages += more
+
+    def _without_events(self, messages: list[Message]) -> list[Message]:
+        real = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                real.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self.read = max(self.read, offset_of(message))
+            elif error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+                self._skip_or_fail()
+            else:
+                raise broker.fatal_of(error, f"reading {self._where}")
+        return real
+
+    def _skip_or_fail(self) -> None:
+        with broker.translated(self._where):
+            begin, end = self._consumer.get_watermark_offsets(self._at, broker.REQUEST_TIMEOUT_S)
+        self._refuse_lost_end(end)
+        if self.read < begin:
+            said = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"
+            if self._settings.on_data_loss == "fail":
+                line = f"{said}; raise the topic's retention, and go on without them by ON_DATA_LOSS=skip"
+                raise Fatal(line, ExitCode.DATA)
+            logger.error("%s; going on at %d (ON_DATA_LOSS=skip)", said, begin, extra={"action": "data_loss"})
+            self.read = begin
+        self._assign()
+
+    def _refuse_lost_end(self, end: int) -> None:
+        if self.read > end:
+            line = (
+                f"{self._where} ends at offset {end}, but {self.read} is counted already: the log has lost its end; "
+                "restore it, or start over by python -m ops reset --yes"
+            )
+            raise Fatal(line, ExitCode.DATA)
+
+
+def size_of(messages: list[Message]) -> int:
+    """Return the bytes of values, keys and headers; 0.3 ms for 4000 visits."""
+    with_headers = chain.from_iterable(map(headers_of, filter(Message.headers, messages)))
+    return (
+        sum(map(len, messages))
+        + sum(map(len, filter(None, map(Message.key, messages))))
+        + sum(len(name) + len(value or b"") for name, value in with_headers)
+    )
+
+
+def _ignore_failed_commit(error: KafkaError | None, partitions: list[Any]) -> None:
+    if error is not None:
+        logger.debug("the group's offset was not committed: %s", error, extra={"partitions": partitions})

@@ -1,0 +1,37 @@
+"""Ctrl-C while a server is away: the dataflow ends all the same, and the next run goes on where it stood."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from ops.servers import Servers
+from settings import Settings
+from tests.pipeline import check_all, check_promise_1, progressed, running
+from tests.support import produce, wait_until
+from tests.traffic import Truth, traffic
+
+ENDS_WITHIN_S = 30  # on a busy machine; without a limit of its own librdkafka takes 45 s for each partition
+
+
+@pytest.mark.parametrize("name", ["Kafka", "MariaDB"])
+def test_ctrl_c_ends_the_dataflow_while_a_server_is_away(
+    name: str, own_servers: Servers, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """In seconds, whatever was under way: an open transaction, a commit without an answer."""
+    server = own_servers.kafka if name == "Kafka" else own_servers.mariadb
+    assert server is not None
+    sent = traffic(60_000, seed=23)
+    produce(settings, [(message.partition, message.value) for message in sent])
+    with running(environment, tmp_path) as dataflow:
+        wait_until(lambda: progressed(settings) > 0, deadline_s=60, what="the first commit")
+        server.kill()
+        try:
+            dataflow.signal(signal.SIGINT)
+            dataflow.wait(ENDS_WITHIN_S)
+        finally:
+            server.start()
+    check_promise_1(settings, Truth(sent))
+    with running(environment | {"STOP_AT_END": "1"}, tmp_path) as dataflow:
+        assert dataflow.wait() == [0]
+    check_all(settings, Truth(sent))
