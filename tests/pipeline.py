@@ -1,6 +1,5 @@
 """The dataflow as its users run it: processes, their end, and what they leave in database and topics."""
 
-import os
 import re
 import signal
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ops.servers import ROOT
@@ -27,7 +27,10 @@ class Dataflow:
     def __init__(self, environment: Mapping[str, str], log: Path, *, processes: int, workers: int) -> None:
         self.log = log
         command = [sys.executable, "-m", "bytewax.run", "dataflow:flow", "-w", str(workers)]
-        addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
+        ports: set[int] = set()
+        while len(ports) < processes:
+            ports.add(free_port())
+        addresses = ";".join(f"127.0.0.1:{port}" for port in sorted(ports))
         flags = [["-i", str(index), "-a", addresses] if processes > 1 else [] for index in range(processes)]
         with log.open("ab") as output:
             self.processes = [
@@ -59,7 +62,7 @@ class Dataflow:
         wait_until(
             lambda: all(process.poll() is not None for process in self.processes) or None,
             deadline_s=deadline_s,
-            what=f"the dataflow's end; its log ends with {self.said()[-2000:]}",
+            what=lambda: f"the dataflow's end; its log ends with {self.said()[-2000:]}",
         )
         return [process.returncode for process in self.processes]
 
@@ -157,5 +160,12 @@ def ops(environment: Mapping[str, str], *arguments: str, timeout_s: float = 120)
 
 
 def no_process_left(pids: list[int]) -> bool:
-    """Tell whether none of these processes lives."""
-    return not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    """Tell whether none of these processes lives; a zombie that nobody has asked for does not."""
+    return not any(_lives(pid) for pid in pids)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

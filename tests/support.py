@@ -31,12 +31,12 @@ class Record(NamedTuple):
     timestamp_ms: int
 
 
-def wait_until(condition: Callable[[], Found], *, deadline_s: float, what: str) -> Found:
+def wait_until(condition: Callable[[], Found], *, deadline_s: float, what: str | Callable[[], str]) -> Found:
     """Return the condition's first true value; fail, naming what was awaited, when the deadline has passed."""
     deadline = time.monotonic() + deadline_s
     while not (found := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"after {deadline_s:.0f} s still not: {what}")
+            pytest.fail(f"after {deadline_s:.0f} s still not: {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
     return found
 
@@ -111,7 +111,7 @@ def produce(
                 break
             except BufferError:
                 producer.poll(0.1)
-    left = producer.flush(60)
+    left = producer.flush(240)
     assert (left, errors) == (0, [])
 
 
@@ -120,7 +120,7 @@ def ends(settings: Settings, topic: str) -> dict[int, int]:
     return _offsets(settings, topic, OffsetSpec.latest())
 
 
-def read_committed(settings: Settings, topic: str, *, deadline_s: float = 60) -> list[Record]:
+def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -> list[Record]:
     """Return the topic's committed records up to its present end, by partition and offset."""
     starts, reading = _offsets(settings, topic, OffsetSpec.earliest()), ends(settings, topic)
     own = {"group_id": uuid4().hex, "isolation_level": "read_committed", "enable_auto_commit": False}
@@ -146,7 +146,7 @@ def read_committed(settings: Settings, topic: str, *, deadline_s: float = 60) ->
 
 def query(settings: Settings, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return what the administrator sees in the test's database."""
-    connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    connection = wait_until(lambda: _connected(settings), deadline_s=60, what="MariaDB lets us in")
     try:
         cursor = connection.cursor()
         cursor.execute(statement, values)
@@ -155,6 +155,13 @@ def query(settings: Settings, statement: str, values: tuple[Any, ...] = ()) -> l
         return rows
     finally:
         connection.close()
+
+
+def _connected(settings: Settings) -> Any:
+    try:
+        return database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    except database.ConnectionLost:
+        return None
 
 
 def _offsets(settings: Settings, topic: str, spec: OffsetSpec) -> dict[int, int]:

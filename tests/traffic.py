@@ -72,11 +72,15 @@ class Truth:
 
     def __init__(self, sent: Iterable[Sent], lengths_s: Sequence[int] = (5, 60, 3600, 86_400)) -> None:
         self.log: dict[int, list[Sent]] = defaultdict(list)
-        for message in sent:
-            self.log[message.partition].append(message)
+        self.add(sent)
         self._lengths_s = lengths_s
         self._at: Counter[int] = Counter()
         self.totals: dict[Row, list[int]] = defaultdict(lambda: [0, 0])
+
+    def add(self, sent: Iterable[Sent]) -> None:
+        """Let the log grow."""
+        for message in sent:
+            self.log[message.partition].append(message)
 
     def rows(self, next_offsets: dict[int, int]) -> dict[Row, tuple[int, int]]:
         """Return seconds and visits of each row when every partition stands at its offset."""
