@@ -48,6 +48,22 @@ def environment(servers: Servers, request: pytest.FixtureRequest) -> Iterator[di
 
 
 @pytest.fixture
+def own_environment(own_servers: Servers) -> Iterator[dict[str, str]]:
+    """As `environment`, on servers that the test may kill."""
+    variables = own_names(own_servers)
+    yield variables
+    remove(Settings.from_environment(variables))
+
+
+@pytest.fixture
+def own_settings(own_environment: dict[str, str]) -> Settings:
+    """The settings of `own_environment`, provisioned."""
+    settings = Settings.from_environment(own_environment)
+    provision(settings)
+    return settings
+
+
+@pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     """The settings of `environment`, provisioned."""
     settings = Settings.from_environment(environment)

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ import pytest
 from ops.servers import ROOT
 from ops.servers.processes import free_port
 from settings import Settings
-from tests.support import process_environment, query, read_committed, wait_until
-from tests.traffic import Truth, snapshot
+from tests.support import process_environment, produce, query, read_committed, wait_until
+from tests.traffic import Sent, Truth, snapshot
 
 ORIGIN = re.compile(r"([0-9a-f]{32})/([^/]+)/(\d+)/(\d+)")
 
@@ -73,6 +74,30 @@ class Dataflow:
     def said(self) -> str:
         """Return what it has written to standard output and error."""
         return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+class Log:
+    """What was sent so far, of what there is to send, and what it must come to."""
+
+    def __init__(self, settings: Settings, messages: list[Sent]) -> None:
+        self._settings = settings
+        self._messages = messages
+        self.truth = Truth([])
+        self.length = 0
+
+    @contextmanager
+    def growing_to(self, length: int) -> Iterator[None]:
+        """Send more, meanwhile; all of it is there in the end."""
+        more = self._messages[self.length : length]
+        self.length += len(more)
+        self.truth.add(more)
+        values = [(message.partition, message.value) for message in more]
+        sending = threading.Thread(target=produce, args=(self._settings, values))
+        sending.start()
+        try:
+            yield
+        finally:
+            sending.join()
 
 
 @contextmanager

@@ -16,22 +16,22 @@ ENDS_WITHIN_S = 30  # on a busy machine; without a limit of its own librdkafka t
 
 @pytest.mark.parametrize("name", ["Kafka", "MariaDB"])
 def test_ctrl_c_ends_the_dataflow_while_a_server_is_away(
-    name: str, own_servers: Servers, settings: Settings, environment: dict[str, str], tmp_path: Path
+    name: str, own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """In seconds, whatever was under way: an open transaction, a commit without an answer."""
     server = own_servers.kafka if name == "Kafka" else own_servers.mariadb
     assert server is not None
     sent = traffic(60_000, seed=23)
-    produce(settings, [(message.partition, message.value) for message in sent])
-    with running(environment, tmp_path) as dataflow:
-        wait_until(lambda: progressed(settings) > 0, deadline_s=60, what="the first commit")
+    produce(own_settings, [(message.partition, message.value) for message in sent])
+    with running(own_environment, tmp_path) as dataflow:
+        wait_until(lambda: progressed(own_settings) > 0, deadline_s=60, what="the first commit")
         server.kill()
         try:
             dataflow.signal(signal.SIGINT)
             dataflow.wait(ENDS_WITHIN_S)
         finally:
             server.start()
-    check_promise_1(settings, Truth(sent))
-    with running(environment | {"STOP_AT_END": "1"}, tmp_path) as dataflow:
+    check_promise_1(own_settings, Truth(sent))
+    with running(own_environment | {"STOP_AT_END": "1"}, tmp_path) as dataflow:
         assert dataflow.wait() == [0]
-    check_all(settings, Truth(sent))
+    check_all(own_settings, Truth(sent))

@@ -4,18 +4,15 @@ import random
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from ops.servers import ROOT
 from settings import Settings
-from tests.pipeline import check_all, check_promise_1, no_process_left, ops, progressed, run_to_end, running
+from tests.pipeline import Log, check_all, check_promise_1, no_process_left, ops, progressed, run_to_end, running
 from tests.support import process_environment, produce, wait_until
-from tests.traffic import Sent, Truth, traffic
+from tests.traffic import Truth, traffic
 
 KILLS = 12
 PART = 20_000
@@ -52,30 +49,6 @@ def test_promises_1_and_4_hold_under_kill_9(settings: Settings, environment: dic
         pass
     run_to_end(environment, tmp_path)
     check_all(settings, log.truth)
-
-
-class Log:
-    """What was sent so far, of what there is to send, and what it must come to."""
-
-    def __init__(self, settings: Settings, messages: list[Sent]) -> None:
-        self._settings = settings
-        self._messages = messages
-        self.truth = Truth([])
-        self.length = 0
-
-    @contextmanager
-    def growing_to(self, length: int) -> Iterator[None]:
-        """Send more, meanwhile; all of it is there in the end."""
-        more = self._messages[self.length : length]
-        self.length += len(more)
-        self.truth.add(more)
-        values = [(message.partition, message.value) for message in more]
-        sending = threading.Thread(target=produce, args=(self._settings, values))
-        sending.start()
-        try:
-            yield
-        finally:
-            sending.join()
 
 
 def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ MOST_MEMORY_BYTES = 1000 * MB
 Strange = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 
-def send(settings: Settings, messages: list[Strange], *, compression: str) -> None:
+def send(settings: Settings, messages: list[Strange], *, compression: str, partitions: int = 1) -> None:
     own = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
     producer = Producer(broker.client_config(settings, **own))
-    for key, value, headers in messages:
-        producer.produce(settings.visits_topic, value, key, partition=0, headers=headers)
+    for at, (key, value, headers) in enumerate(messages):
+        producer.produce(settings.visits_topic, value, key, partition=at % partitions, headers=headers)
         producer.poll(0)
         if len(value or b"") > MB:
             producer.flush(30)
@@ -58,11 +58,11 @@ def test_strange_messages_come_back_whole(settings: Settings, environment: dict[
 
 
 def test_memory_stays_bounded(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """2 GB of junk in messages of 20 MB, a few kilobytes each as the producer compresses them."""
+    """2 GB of junk in messages of 20 MB, in all partitions, a few kilobytes each as the producer compresses them."""
     large: list[Strange] = [(None, b"%04d" % at * (5 * MB), []) for at in range(100)]
-    send(settings, large, compression="zstd")
+    send(settings, large, compression="zstd", partitions=4)
     peak = 0
-    with running(environment, tmp_path) as dataflow:
+    with running(environment, tmp_path, workers=2) as dataflow:
         process = psutil.Process(dataflow.processes[0].pid)
 
         def all_counted() -> bool:
