@@ -1,10 +1,10 @@
 # One image for all of ours: the command says which. What is installed is what requirements.lock names, by hash.
-FROM python:3.12-slim AS installed
+FROM python:3.12.12-slim-trixie AS installed
 COPY requirements.lock /tmp/
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r /tmp/requirements.lock
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-trixie
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin website
 COPY --from=installed /opt/venv /opt/venv
 WORKDIR /app

@@ -138,10 +138,13 @@ def _zoneless_or_why_not(
     naive = found.visit_date
     placed = naive.replace(tzinfo=naive_timezone or UTC)
     checked = _checked(Visit(placed, found.country, found.last_action, found.duration))
-    if naive_timezone or (isinstance(checked, tuple) and "control" in checked[2]):
+    if isinstance(checked, tuple):
         return checked
-    said = f"visitDate {naive.isoformat()} has no offset, and NAIVE_TIMEZONE names no zone"
-    return "no_timezone", "msgspec.ValidationError", said
+    if naive_timezone is None:
+        said = f"visitDate {naive.isoformat()} has no offset, and NAIVE_TIMEZONE names no zone"
+        return "no_timezone", "msgspec.ValidationError", said
+    # Dates of one zone compare by their clocks, which go back and forth: past here all are of fixed offsets.
+    return msgspec.structs.replace(checked, visit_date=placed.astimezone(UTC))
 
 
 def _why_not(value: bytes, error: Exception) -> tuple[str, str, str]:

@@ -1,37 +1,61 @@
 """MariaDB's users: the dataflow's and the leader board's, with the least that each needs."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from failure import ExitCode, Fatal
 from settings import Settings
 from sinks.sql import queries
 
 
-def ensure(cursor: Any, settings: Settings) -> None:
-    """Create the users that do not exist, and grant; nobody's password is changed.
+class _User(NamedTuple):
+    """A user that the environment names, and the statement that grants what it needs."""
+
+    variable: str
+    name: str
+    password: str
+    grant: str
+
+
+def refuse_missing_passwords(cursor: Any, settings: Settings) -> None:
+    """Refuse users that would have to be created without a password; nothing is changed.
 
     :raises Fatal: a user has to be created, and its password is empty.
     :raises mariadb.Error: to be translated by the caller.
     """
-    database = settings.mariadb_database
-    users = (
-        ("MARIADB_USER", settings.mariadb_user, settings.mariadb_password, "grant_dataflow"),
-        ("MARIADB_READER_USER", settings.mariadb_reader_user, settings.mariadb_reader_password, "grant_reader"),
+    named: set[str] = set()
+    for user in _users(settings):
+        if not user.password and user.name not in named and not _hosts(cursor, user.name):
+            password_variable = user.variable.replace("USER", "PASSWORD")
+            line = (
+                f"user {user.name!r} ({user.variable}) does not exist and {password_variable} is empty: "
+                "set it to create the user"
+            )
+            raise Fatal(line, ExitCode.CONFIG)
+        named.add(user.name)
+
+
+def ensure(cursor: Any, settings: Settings) -> None:
+    """Create the users that do not exist, and grant; nobody's password is changed.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    for user in _users(settings):
+        for host in _hosts(cursor, user.name) or _created(cursor, user):
+            cursor.execute(queries()[user.grant], (settings.mariadb_database, user.name, host))
+
+
+def _users(settings: Settings) -> tuple[_User, ...]:
+    return (
+        _User("MARIADB_USER", settings.mariadb_user, settings.mariadb_password, "grant_dataflow"),
+        _User("MARIADB_READER_USER", settings.mariadb_reader_user, settings.mariadb_reader_password, "grant_reader"),
     )
-    for variable, user, password, grant in users:
-        for host in _hosts(cursor, user) or _created(cursor, variable, user, password):
-            cursor.execute(queries()[grant], (database, user, host))
 
 
-def _created(cursor: Any, variable: str, user: str, password: str) -> list[str]:
-    if not password:
-        password_variable = variable.replace("USER", "PASSWORD")
-        line = f"user {user!r} ({variable}) does not exist and {password_variable} is empty: set it to create the user"
-        raise Fatal(line, ExitCode.CONFIG)
+def _created(cursor: Any, user: _User) -> list[str]:
     # An account without a name on localhost would stand before user@'%' there, and refuse the password.
     hosts = ["%", *_hosts(cursor, "")]
     for host in hosts:
-        cursor.execute(queries()["create_user"], (user, host, password))
+        cursor.execute(queries()["create_user"], (user.name, host, user.password))
     return hosts
 
 

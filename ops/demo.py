@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
         settings = settings_of(environment)
         provision(settings)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path, "MARIADB_PASSWORD_FILE": ""})
+        demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path})
         try:
             demo.start(arguments.rate, settings)
             until = time.monotonic() + arguments.seconds if arguments.seconds else float("inf")

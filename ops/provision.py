@@ -11,6 +11,7 @@ Examples:
 
 import argparse
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ from settings import Settings
 from sinks import database
 from sinks.database import ConnectionLost, Login, Transient, translated
 from sinks.sql import queries, schema
+
+_LOCK_WAIT_S = 10
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +76,7 @@ def administration(settings: Settings) -> Iterator[Any]:
         connection = database.connect(login)
         try:
             with translated(str(login)):
-                cursor = connection.cursor()
-                cursor.execute(queries()["lock_provisioning"], (settings.mariadb_database,))
-                if cursor.fetchone() != (1,):
-                    line = f"database {settings.mariadb_database!r} is being provisioned or reset by somebody else"
-                    raise Fatal(line, ExitCode.HELD)
+                _lock(connection, settings)
                 yield connection
         finally:
             connection.close()
@@ -85,57 +84,94 @@ def administration(settings: Settings) -> Iterator[Any]:
         raise database.away(error) from error
 
 
+def _lock(connection: Any, settings: Settings) -> None:
+    cursor = connection.cursor()
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:  # each wait is shorter than the connection's read time-out
+        cursor.execute(queries()["lock_provisioning"], (settings.mariadb_database,))
+        if cursor.fetchone() == (1,):
+            return
+        if time.monotonic() > deadline:
+            line = f"database {settings.mariadb_database!r} is being provisioned or reset by somebody else"
+            raise Fatal(line, ExitCode.HELD)
+
+
 def provision_through(connection: Any, settings: Settings) -> None:
-    """Provision through the connection of `administration`."""
+    """Provision through the connection of `administration`; all is checked before the first change."""
     cursor = connection.cursor()
     admin = broker.admin_client(settings)
     stored = read_pipeline(connection, settings)
     _refuse_difference(admin, settings, stored)
+    _refuse_gaps(connection, settings, stored)
+    refuse_unfit(connection, settings)
     visits = topics.ensure_visits(admin, settings)
-    if stored and visits.topic_id != stored.topic_id:
-        raise Fatal(claim.recreated_line(visits, stored.topic_id), ExitCode.DATA)
     cursor.execute(queries()["create_database"], (settings.mariadb_database,))
     connection.select_db(settings.mariadb_database)
     for statement in schema():
         cursor.execute(statement)
-    _refuse_gaps(cursor, settings, stored)
     topics.ensure_outputs(admin, settings, visits)
     accounts.ensure(cursor, settings)
     _note_positions(connection, settings, visits, stored, admin)
 
 
+def refuse_unfit(connection: Any, settings: Settings) -> None:
+    """Refuse what cannot be provisioned whatever the database holds; nothing is changed.
+
+    :raises Fatal: a topic is compacted, or a user would have to be created without a password.
+    """
+    topics.refuse_unfit(broker.admin_client(settings), settings)
+    accounts.refuse_missing_passwords(connection.cursor(), settings)
+
+
 def read_pipeline(connection: Any, settings: Settings) -> Stored | None:
     """Return what the database was provisioned for; None if it was not. Selects the database if there is one."""
-    cursor = connection.cursor()
-    cursor.execute(queries()["tables"], (settings.mariadb_database,))
-    if ("pipeline",) not in cursor.fetchall():
+    if "pipeline" not in tables(connection, settings):
         return None
-    connection.select_db(settings.mariadb_database)
+    cursor = connection.cursor()
     cursor.execute(queries()["read_pipeline"])
     row = cursor.fetchone()
     return Stored(*row) if row else None
+
+
+def tables(connection: Any, settings: Settings) -> set[str]:
+    """Return which of our tables the database has, and select it; none if there is no such database."""
+    cursor = connection.cursor()
+    cursor.execute(queries()["tables"], (settings.mariadb_database,))
+    present = {row[0] for row in cursor.fetchall()}
+    if present:
+        connection.select_db(settings.mariadb_database)
+    return present
 
 
 def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | None) -> None:
     if stored is None:
         return
     claim.refuse_other_settings(settings, stored.topic, stored[4:])
-    if broker.describe(admin, settings, [stored.topic])[stored.topic] is None:
+    visits = broker.describe(admin, settings, [stored.topic])[stored.topic]
+    if visits is None:
         line = (
             f"topic {stored.topic!r} does not exist, but database {settings.mariadb_database!r} counts it (id "
             f"{stored.topic_id}): restore it, or start over by python -m ops reset --yes"
         )
         raise Fatal(line, ExitCode.DATA)
+    if visits.topic_id != stored.topic_id:
+        raise Fatal(claim.recreated_line(visits, stored.topic_id), ExitCode.DATA)
 
 
-def _refuse_gaps(cursor: Any, settings: Settings, stored: Stored | None) -> None:
-    cursor.execute(queries()["read_progress"], (settings.visits_topic,))
-    rows = cursor.fetchall()
+def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> None:
+    cursor, present = connection.cursor(), tables(connection, settings)
+    rows = []
+    if "progress" in present:
+        cursor.execute(queries()["read_progress"], (settings.visits_topic,))
+        rows = cursor.fetchall()
     if stored is not None:
         claim.refuse_other_rows(settings.visits_topic, stored.topic_id, stored.partitions, rows)
         return
-    cursor.execute(queries()["any_totals"])
-    if rows or cursor.fetchone() != (0,):
+    counted = False
+    if "window_totals" in present:
+        cursor.execute(queries()["any_totals"])
+        counted = cursor.fetchone() != (0,)
+    if rows or counted:
         line = (
             f"database {settings.mariadb_database!r} holds totals or positions, but not what they belong to (table "
             "pipeline is empty): restore it, or start over by python -m ops reset --yes"

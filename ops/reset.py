@@ -1,8 +1,9 @@
 """Forget totals and positions and empty the output topics: the next run counts the whole log again.
 
-Every partition is claimed first, so that a dataflow that runs makes this command end, and none begins meanwhile.
-Then the database is cleared and provisioned anew, with what the environment says now, and then the outputs are
-emptied. After a crash in the middle the dataflow refuses to start until this has been run again.
+Every partition is claimed first, so that a dataflow that runs makes this command end, and none begins meanwhile;
+one that MariaDB has lost sight of is fenced from the outputs. Then the database is cleared and provisioned anew,
+with what the environment says now, and then the outputs are emptied. After a crash in the middle the dataflow
+refuses to start until this has been run again.
 
 Examples:
     python -m ops reset --yes
@@ -11,17 +12,21 @@ Examples:
 
 import argparse
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import broker
 from failure import ExitCode, Fatal
 from ops import topics
-from ops.provision import Stored, administration, provision_through, read_pipeline
+from ops.provision import Stored, administration, provision_through, read_pipeline, refuse_unfit, tables
 from settings import Settings
 from sinks.position import lock_name
+from sinks.producer import fenced_producer
 from sinks.sql import queries
 
 _LOCK_WAIT_S = 1  # MariaDB frees the lock of a killed process within milliseconds
+_FENCES_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +56,9 @@ def reset(settings: Settings) -> None:
     """
     admin = broker.admin_client(settings)
     with administration(settings) as connection:
-        _claim_partitions(connection, settings, read_pipeline(connection, settings))
+        partitions = _lock_partitions(connection, settings, read_pipeline(connection, settings))
+        refuse_unfit(connection, settings)
+        _fence(settings, partitions)
         _clear(connection, settings)
         provision_through(connection, settings)
         names = (settings.carts_topic, settings.rejected_topic)
@@ -61,17 +68,29 @@ def reset(settings: Settings) -> None:
                 logger.info("topic %s emptied", topic.name)
 
 
-def _claim_partitions(connection: Any, settings: Settings, stored: Stored | None) -> None:
+def _lock_partitions(connection: Any, settings: Settings, stored: Stored | None) -> int:
+    """Lock every partition; return how many there are."""
     names = {settings.visits_topic} | ({stored.topic} if stored else set())
     present = broker.describe(broker.admin_client(settings), settings, names)
     cursor = connection.cursor()
+    most = 0
     for name, topic in present.items():
         noted = stored.partitions if stored and stored.topic == name else 0
-        for partition in range(max(noted, topic.partitions if topic else 0)):
+        partitions = max(noted, topic.partitions if topic else 0)
+        most = max(most, partitions)
+        for partition in range(partitions):
             lock = lock_name(settings.mariadb_database, name, partition)
             cursor.execute(queries()["lock_partition"], (lock, _LOCK_WAIT_S))
             if cursor.fetchone() != (1,):
                 raise Fatal(_held_line(cursor, f"topic {name!r} partition {partition}", lock), ExitCode.HELD)
+    return most
+
+
+def _fence(settings: Settings, partitions: int) -> None:
+    """Let no producer from before commit: one that lost MariaDB, and so its lock, may still hold outputs."""
+    with ThreadPoolExecutor(_FENCES_AT_ONCE, thread_name_prefix="fence") as pool:
+        for _ in pool.map(partial(fenced_producer, settings), range(partitions)):
+            pass
 
 
 def _held_line(cursor: Any, where: str, lock: str) -> str:
@@ -82,11 +101,7 @@ def _held_line(cursor: Any, where: str, lock: str) -> str:
 
 
 def _clear(connection: Any, settings: Settings) -> None:
-    cursor = connection.cursor()
-    cursor.execute(queries()["tables"], (settings.mariadb_database,))
-    present = {row[0] for row in cursor.fetchall()}
-    if present:
-        connection.select_db(settings.mariadb_database)
+    cursor, present = connection.cursor(), tables(connection, settings)
     for table in ("pipeline", "progress", "window_totals"):
         if table in present:
             cursor.execute(queries()[f"forget_{table.removeprefix('window_')}"])

@@ -2,7 +2,8 @@
 
 SIGTERM and Ctrl-C end everything within 5 s, with exit code 0; so does the end of the input (STOP_AT_END=1).
 What no restart helps (a wrong setting, nothing provisioned, positions that contradict each other) ends it at
-once with the dataflow's own code: 78 or 65. It gives up after 10 ends in a row that came within 10 s.
+once with the dataflow's own code: 78 or 65. It gives up after 10 ends in a row that each came soon after the
+start, with the last code: after about 3 minutes where another copy of the dataflow runs (75).
 
 Examples:
     python -m ops run -p 2

@@ -30,23 +30,32 @@ _POLL_S = 0.1
 logger = logging.getLogger(__name__)
 
 
+def refuse_unfit(admin: AdminClient, settings: Settings) -> None:
+    """Refuse topics that are there and forget what they must keep; nothing is changed.
+
+    :raises Fatal: Kafka is away or refuses, or the topic of visits or of rejected visits is compacted.
+    """
+    names = (settings.visits_topic, settings.rejected_topic)  # rejected visits keep their keys, which may repeat
+    for name, topic in broker.describe(admin, settings, names).items():
+        if topic is not None:
+            broker.refuse_compacted(admin, name)
+
+
 def ensure_visits(admin: AdminClient, settings: Settings) -> broker.Topic:
     """Return the input topic; make it if it does not exist.
 
-    :raises Fatal: Kafka is away or refuses, or the topic is compacted.
+    :raises Fatal: Kafka is away or refuses.
     """
     name = settings.visits_topic
     if broker.describe(admin, settings, [name])[name] is None:
         _create(admin, name, settings.visits_partitions, {})
-    topic = _visible(admin, settings, name, 1)
-    broker.refuse_compacted(admin, name)
-    return topic
+    return _visible(admin, settings, name, 1)
 
 
 def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic) -> None:
     """Make the output topics, or grow them to the input's partitions; whatever could be read can be rejected.
 
-    :raises Fatal: Kafka is away or refuses, or the topic of rejected visits is compacted.
+    :raises Fatal: Kafka is away or refuses.
     """
     largest = int(topic_config(admin, visits.name)["max.message.bytes"]) + HEADERS_BYTES
     own: dict[str, dict[str, str]] = {
@@ -61,7 +70,6 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic)
         elif topic.partitions < visits.partitions:
             _grow(admin, name, visits.partitions)
         _visible(admin, settings, name, visits.partitions)
-    broker.refuse_compacted(admin, settings.rejected_topic)  # rejected visits keep their keys, which may repeat
     if int(topic_config(admin, settings.rejected_topic)["max.message.bytes"]) < largest:
         _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
 

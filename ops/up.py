@@ -1,9 +1,10 @@
 """Start Kafka and MariaDB for this machine in the background, provision them, and print how to reach them.
 
 Standard output is `export NAME=value` lines and nothing else, the same on every call. The servers are, in this
-order: those that the environment names; containers of compose.yaml, where Docker runs; Apache Kafka (Java 17,
-fetched by Maven) and the installed MariaDB or, failing that, one fetched by Maven. Data, logs, ports and
-passwords are below .local/ of the project.
+order: those that the environment names; containers of compose.yaml, where Docker 25 or newer runs with its
+compose plugin; Apache Kafka (Java 17, fetched by Maven) and the installed MariaDB or, failing that, one fetched
+by Maven. Data, logs, ports and passwords are below .local/ of the project. Where one server cannot be started,
+what this command started is stopped again.
 
 Examples:
     eval "$(python -m ops up)"
@@ -48,4 +49,4 @@ def main(arguments: argparse.Namespace) -> int:
 
 def settings_of(environment: dict[str, str]) -> Settings:
     """Return the settings of the environment, led to these servers."""
-    return Settings.from_environment({**os.environ, "MARIADB_PASSWORD_FILE": "", **environment})
+    return Settings.from_environment({**os.environ, **environment})

@@ -3,7 +3,8 @@
 Right also while the pipeline runs: the database is read at one instant, then the log up to the positions that it
 states. Prints PASS with the figures, or each difference as key, database value, recount.
 
-Exit codes: 0 PASS; 1 differences; 3 PARTIAL: retention has taken a part, and all that is left fits.
+Exit codes: 0 PASS; 1 differences; 3 PARTIAL: a part cannot be compared (retention has taken it, or
+the input has grown and is not provisioned), and all that can be fits.
 
 Examples:
     python -m ops verify
@@ -119,7 +120,7 @@ class Verification:
         if self._differences:
             return [f"FAIL: {self._differences} differences; {self._figures()}"]
         if self._partial:
-            return [*self._partial, f"PARTIAL: all that is left fits; {self._figures()}"]
+            return [*self._partial, f"PARTIAL: all that can be compared fits; {self._figures()}"]
         return [f"PASS: {self._figures()}"]
 
     def _figures(self) -> str:
@@ -152,6 +153,8 @@ class Verification:
             )
             raise Fatal(line, ExitCode.DATA)
         self._report(comparison.of_partitions(at, visits, carts, rejects))
+        if growth := comparison.growth(at, visits):
+            self._partial.append(growth)
         # The input's end comes last: whatever visit an output names is before it.
         outputs = [log.extents(admin, topic, settled=True) for topic in (carts, rejects)]
         return _Topics(log.extents(admin, visits, settled=False), *outputs)
@@ -160,8 +163,9 @@ class Verification:
         return self._settings.visits_topic, self._settings.carts_topic, self._settings.rejected_topic
 
     def _partition(self, partition: int, topics: _Topics, readers: _Readers, sums: Sums) -> None:
-        position = self._at.positions.get(partition, Position(partition, 0, 0, 0, 0, 0, None))
         visits, carts_in, rejects_in = (_extent(extents, partition) for extents in topics)
+        nothing = Position(partition, visits.start, visits.start, 0, 0, 0, None)
+        position = self._at.positions.get(partition, nothing)
         if position.next_offset > visits.end:
             said = f"database {position.next_offset}, but the log ends at {visits.end}"
             self._report([f"progress, partition {partition}, next_offset: {said}"])

@@ -9,8 +9,8 @@ from ops.recount.sums import Row, Sums
 
 
 def of_partitions(at: Snapshot, visits: Topic, *outputs: Topic) -> Iterator[str]:
-    """Compare the number of partitions in Kafka with the rows of `progress`."""
-    if visits.partitions != at.partitions:
+    """Compare the number of partitions in Kafka with the rows of `progress`; an input that has grown is right."""
+    if visits.partitions < at.partitions:
         yield f"{visits.name}: {visits.partitions} partitions, but {at.partitions} are provisioned"
     for topic in outputs:
         if topic.partitions < at.partitions:
@@ -20,6 +20,14 @@ def of_partitions(at: Snapshot, visits: Topic, *outputs: Topic) -> Iterator[str]
         yield f"progress, partition {partition}: {found} row, but {at.partitions} partitions are provisioned"
     if at.strange_positions:
         yield f"progress: {at.strange_positions} rows of other topics"
+
+
+def growth(at: Snapshot, visits: Topic) -> str | None:
+    """Say what is not counted yet, where the input has grown: the database equals the log up to its offsets."""
+    if visits.partitions <= at.partitions:
+        return None
+    said = f"{visits.name}: {visits.partitions} partitions, but {at.partitions} are provisioned"
+    return f"{said}: the others are not counted yet; run python -m ops provision"
 
 
 def of_position(position: Position, recount: Recount, *, partial: bool) -> Iterator[str]:

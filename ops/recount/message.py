@@ -156,11 +156,12 @@ def _visit(fields: _Fields, zone: ZoneInfo | None) -> Visit | str:
     if _FORBIDDEN.search(fields.country) or _FORBIDDEN.search(fields.last_action):
         return INVALID
     date = fields.date
-    if date.tzinfo is None:
-        if zone is None:
-            return NO_TIMEZONE
-        date = date.replace(tzinfo=zone)
+    naive = date.tzinfo is None
+    if naive:
+        date = date.replace(tzinfo=zone or UTC)
     second, rest = divmod(date - _EPOCH, timedelta(seconds=1))
     if not 0 <= second < END_S:
         return INVALID
+    if naive and zone is None:
+        return NO_TIMEZONE
     return Visit(second, rest.microseconds, *fields[1:])

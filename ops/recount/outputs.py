@@ -1,6 +1,7 @@
 """One partition of an output topic, compared with the log in step: both are in the order of the visits."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from time import gmtime, strftime
@@ -8,10 +9,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import Message
 
+from broker import headers_of
 from ops.recount.log import Extent, Reader
 from ops.recount.message import Visit
 
 _Source = TypeVar("_Source")
+
+_ERRORS = "__connect.errors."
+_OURS = frozenset({"visit", "reason", "truncated"})
 
 Report = Callable[[Iterable[str]], None]
 Notice = Callable[[Message], None]
@@ -27,7 +32,7 @@ class Input(NamedTuple):
     next_offset: int
 
 
-class OutputCheck(Generic[_Source]):
+class OutputCheck(ABC, Generic[_Source]):
     """What an output topic holds in one partition, against what the log says it must hold.
 
     Only one record of it is in memory at a time. Records that name no visit of this pipeline and topic are
@@ -120,14 +125,14 @@ class OutputCheck(Generic[_Source]):
         return f"{self._where}: visit at offset {offset}"
 
     @staticmethod
+    @abstractmethod
     def origin_of(record: Message) -> bytes | None:
         """Return the bytes that name the visit a record came from."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def unlike(record: Message, source: _Source) -> str | None:
         """Say what is wrong with a record, if anything is."""
-        raise NotImplementedError
 
 
 class CartCheck(OutputCheck[Visit]):
@@ -177,7 +182,7 @@ def reason_of(record: Message) -> str:
 
 
 def _headers(record: Message) -> dict[str, Any]:
-    return dict(record.headers() or ())
+    return dict(headers_of(record))
 
 
 def _unlike(found: bytes | None, expected: bytes | None) -> str | None:
@@ -185,12 +190,45 @@ def _unlike(found: bytes | None, expected: bytes | None) -> str | None:
 
 
 def _unlike_reject(record: Message, message: Message, reason: str) -> str | None:
-    headers, value, found = _headers(record), message.value(), record.value()
-    if "truncated" in headers and value and headers["truncated"] == str(len(value)).encode():
-        value = value[: len(found or b"")]  # the broker refused the whole
+    headers, key, value, foreign = _headers(record), message.key(), message.value(), _foreign_headers(message)
+    found_key, found_value, found_foreign = record.key(), record.value(), _foreign_headers(record)
+    if "truncated" in headers and headers["truncated"] == str(len(value or b"")).encode():
+        # The broker refused the whole: its value is cut, and if that was not enough, key and headers are gone.
+        value = value and value[: len(found_value or b"")]
+        if found_key is None and not found_foreign:
+            key, foreign = None, []
     return (
-        _unlike(headers.get("reason"), reason.encode()) or _unlike(record.key(), message.key()) or _unlike(found, value)
+        _unlike(headers.get("reason"), reason.encode())
+        or _unlike_headers(headers, _coordinates(message))
+        or _unlike(found_key, key)
+        or _unlike(found_value, value)
+        or _unlike_foreign(found_foreign, foreign)
     )
+
+
+def _coordinates(message: Message) -> dict[str, bytes]:
+    places = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+    return {f"{_ERRORS}{name}": str(place).encode() for name, place in places.items()}
+
+
+def _unlike_headers(found: dict[str, Any], expected: dict[str, bytes]) -> str | None:
+    unlike = ((name, _unlike(found.get(name), value)) for name, value in expected.items())
+    return next((f"{name}: {said}" for name, said in unlike if said), None)
+
+
+def _foreign_headers(message: Message) -> list[tuple[str, Any]]:
+    return [pair for pair in headers_of(message) if pair[0] not in _OURS and not pair[0].startswith(_ERRORS)]
+
+
+def _unlike_foreign(found: list[tuple[str, Any]], expected: list[tuple[str, Any]]) -> str | None:
+    return (
+        None if found == expected else f"the output has the headers {_listed(found)}, the recount {_listed(expected)}"
+    )
+
+
+def _listed(headers: list[tuple[str, Any]]) -> str:
+    shown = ", ".join(f"{name!a}: {_shown(value)}" for name, value in headers[:5])
+    return f"[{shown}{', …' if len(headers) > 5 else ''}]"
 
 
 def _shown(content: bytes | None) -> str:

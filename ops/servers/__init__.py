@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -51,9 +52,13 @@ class Servers:
         self.notes = Notes.read(directory) or Notes()
         self.kafka: Server | None = None
         self.mariadb: Server | None = None
-        if not self._names_another("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.notes.kafka_port}"):
+        # What `up` printed before leads here: that is nobody else's.
+        kafka = environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if not kafka or kafka == f"127.0.0.1:{self.notes.kafka_port}":
             self.kafka = self._server("Kafka", Kafka)
-        if not self._names_another("MARIADB_HOST", "127.0.0.1", "MARIADB_PORT", str(self.notes.mariadb_port)):
+        host, port = environ.get("MARIADB_HOST"), environ.get("MARIADB_PORT")
+        named = (host or "127.0.0.1", port or "3306")
+        if not (host or port) or named == ("127.0.0.1", str(self.notes.mariadb_port)):
             self.mariadb = self._server("MariaDB", MariaDB)
 
     def ours(self) -> list[Server]:
@@ -76,10 +81,17 @@ class Servers:
                 server.stop()
 
     def delete(self) -> None:
-        """Stop them and remove their data; ports and passwords stay, so that a shell's variables stay right."""
+        """Stop them and remove their data; ports and passwords stay, so that a shell's variables stay right.
+
+        Containers of an engine that is gone are beyond reach: they are forgotten, so that `up` can choose anew.
+        """
         with locked(self.directory):
-            for server in self.ours():
-                server.delete()
+            if self.notes.docker and not docker.is_there():
+                project = docker.project(self.directory)
+                logger.warning("Docker is gone, or too old: containers and volumes of %s are forgotten", project)
+            else:
+                for server in self.ours():
+                    server.delete()
             self.notes.docker = None
             self.notes.write(self.directory)
 
@@ -87,11 +99,6 @@ class Servers:
         if self.notes.docker:
             return docker.Container(name, self.directory, self.notes)
         return of_processes(self.directory, self.notes)
-
-    def _names_another(self, variable: str, ours: str, *rest: str) -> bool:
-        """Tell whether the environment leads elsewhere; what `up` printed before leads here."""
-        pairs = [(variable, ours), *zip(rest[::2], rest[1::2], strict=True)]
-        return bool(self._environ.get(variable)) and any(self._environ.get(name, "") != value for name, value in pairs)
 
     def _ours(self) -> dict[str, str]:
         port = str(self.notes.mariadb_port)
@@ -121,9 +128,9 @@ def _theirs(settings: Settings) -> dict[str, str]:
 
 
 def start(directory: Path, environ: Mapping[str, str]) -> Servers:
-    """Start the servers of a directory, or find those that run, and wait until they answer.
+    """Start the servers of a directory, or find those that run, and wait until they answer: all, or none.
 
-    :raises Fatal: none can be started; the line names the choices.
+    :raises Fatal: one cannot be started; the line names the choices. Those that this call started are stopped.
     """
     directory = directory.resolve()
     with locked(directory):
@@ -132,9 +139,12 @@ def start(directory: Path, environ: Mapping[str, str]) -> Servers:
             notes.docker = docker.is_there()
         notes.write(directory)
         servers = Servers(directory, environ)
-        for server in servers.ours():
-            if server.pid() is None:
-                logger.info("starting %s", server.name)
-            server.start()
-            logger.info("%s answers at %s", server.name, server.address)
+        with ExitStack() as begun:
+            for server in servers.ours():
+                if server.pid() is None:
+                    logger.info("starting %s", server.name)
+                    begun.callback(server.stop)
+                server.start()
+                logger.info("%s answers at %s", server.name, server.address)
+            begun.pop_all()
     return servers

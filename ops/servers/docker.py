@@ -1,4 +1,4 @@
-"""The servers as containers of compose.yaml, where a Docker engine runs.
+"""The servers as containers of compose.yaml, where a Docker engine runs that can start it.
 
 compose.yaml's services `kafka` and `mariadb` take their ports of 127.0.0.1 from KAFKA_PORT and MARIADB_PORT,
 and MariaDB's root password from MARIADB_ROOT_PASSWORD. Every directory is a compose project of its own.
@@ -6,6 +6,7 @@ and MariaDB's root password from MARIADB_ROOT_PASSWORD. Every directory is a com
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,17 +16,29 @@ from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 
 _COMPOSE_FILE = ROOT / "compose.yaml"
+_OLDEST_API = (1, 44)  # of Docker 25, the first that knows a health check's start_interval
 
 
 def is_there() -> bool:
-    """Return whether there are a compose.yaml and an engine that runs."""
-    if not _COMPOSE_FILE.exists():
+    """Return whether there are a compose.yaml, an engine that runs, new enough, and the compose plugin."""
+    if not _COMPOSE_FILE.exists() or _answer("compose", "version") is None:
         return False
+    api = re.match(r"(\d+)\.(\d+)", _answer("version", "--format", "{{.Server.APIVersion}}") or "")
+    return api is not None and (int(api[1]), int(api[2])) >= _OLDEST_API
+
+
+def _answer(*arguments: str) -> str | None:
+    command = ["docker", *arguments]
     try:
-        asked = ["docker", "info"]
-        return subprocess.run(asked, capture_output=True, check=False, timeout=20).returncode == 0
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return None
+    return None if done.returncode else done.stdout
+
+
+def project(directory: Path) -> str:
+    """Return the name of a directory's compose project."""
+    return f"website-{hashlib.sha256(str(directory).encode()).hexdigest()[:12]}"
 
 
 class Container:
@@ -74,21 +87,21 @@ class Container:
         self._compose("down", "--volumes", self._service)
 
     def _compose(self, *arguments: str) -> str:
-        project = hashlib.sha256(str(self._directory).encode()).hexdigest()[:12]
         environ = {
             "KAFKA_PORT": str(self._notes.kafka_port),
             "MARIADB_PORT": str(self._notes.mariadb_port),
             "MARIADB_ROOT_PASSWORD": self._notes.admin_password,
         }
-        options = ("--file", str(_COMPOSE_FILE), "--project-name", f"website-{project}")
+        options = ("--file", str(_COMPOSE_FILE), "--project-name", project(self._directory))
         return _docker("compose", *options, *arguments, **environ)
 
 
 def _docker(*arguments: str, **environ: str) -> str:
     command = ["docker", *arguments]
-    done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
+    try:
+        done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         line = f"docker {' '.join(arguments)}: {said[-1] if said else 'nothing said'}"
-        raise Fatal(line, ExitCode.UNAVAILABLE)
+        raise Fatal(line, ExitCode.UNAVAILABLE) from error
     return done.stdout

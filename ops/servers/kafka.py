@@ -64,7 +64,7 @@ class Kafka(LocalServer):
             options = ["-Xms256m", "-Xmx1g", "-XX:+PerfDisableSharedMem", f"-Djava.io.tmpdir={self._temporary}"]
             options += ["-Dorg.apache.logging.log4j.level=WARN", "-cp", f"{jars}/*"]
             command = [java, *options, "kafka.Kafka", str(properties)]
-        self._daemon.start(command, answers=lambda: answers(self.address), deadline_s=60)
+        self._daemon.start(command, answers=lambda: answers(self.address), deadline_s=180)
 
     def _configure(self) -> Path:
         self._notes.kafka_port = free_port(self._notes.kafka_port or None)

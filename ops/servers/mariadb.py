@@ -55,7 +55,7 @@ class MariaDB(LocalServer):
             self._notes.mariadb_port = free_port(self._notes.mariadb_port or None)
             self._notes.write(self._directory)
             command = self._command(programs)
-        self._daemon.start(command, answers=self._answers, deadline_s=60)
+        self._daemon.start(command, answers=self._answers, deadline_s=180)
 
     def _install(self, programs: software.MariaDB) -> None:
         """Make the data folder; it is there whole or not at all."""

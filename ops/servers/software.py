@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 CHOICES = (
     "give the addresses of running ones (KAFKA_BOOTSTRAP_SERVERS; MARIADB_HOST, MARIADB_PORT,"
-    " MARIADB_ADMIN_USER, MARIADB_ADMIN_PASSWORD), or start Docker, or install Java 17 and Maven"
+    " MARIADB_ADMIN_USER, MARIADB_ADMIN_PASSWORD), or start Docker 25 or newer with its compose plugin,"
+    " or install Java 17 and Maven"
 )
 
 

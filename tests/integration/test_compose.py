@@ -88,6 +88,16 @@ def test_only_the_root_password_is_required(compose: dict[str, Any]) -> None:
     assert advertised == "CONTAINERS://kafka:19092,MACHINE://127.0.0.1:1"
 
 
+def test_env_example_lists_what_is_composes_alone() -> None:
+    """Its last section, each with compose.yaml's default."""
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    settings = {variable_of(spec) for spec in fields(Settings)}
+    used = {found["name"]: found["text"] if found["how"] == "-" else "" for found in VARIABLE.finditer(text)}
+    _, section = (ROOT / ".env.example").read_text(encoding="utf-8").split("# For compose.yaml alone.")
+    listed = dict(re.findall(r"^#([A-Z_]+)=(.*)$", section, re.MULTILINE))
+    assert listed == {name: default for name, default in used.items() if name not in settings}
+
+
 def test_ours_wait_for_what_they_need(compose: dict[str, Any]) -> None:
     """Servers healthy first, then provision once, then the rest."""
     services: dict[str, Service] = compose["services"]
@@ -108,12 +118,13 @@ def test_every_setting_reaches_the_services_that_read_it(compose: dict[str, Any]
 
 
 def test_the_image_is_ours_to_read_alone() -> None:
-    """Two stages, hashes, no root; and no .env gets near it."""
+    """Two stages of one pinned release, hashes, no root; and no .env gets near it."""
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if line.startswith("FROM ")] == [
-        "FROM python:3.12-slim AS installed",
-        "FROM python:3.12-slim",
-    ]
+    begins = [re.fullmatch(r"FROM (\S+)( AS installed)?", line) for line in lines if line.startswith("FROM ")]
+    images = [begin[1] for begin in begins if begin]
+    assert len(images) == 2
+    assert images[0] == images[1]
+    assert re.fullmatch(r"python:3\.1[12]\.\d+-slim-[a-z]+", images[0])
     assert any("--require-hashes -r /tmp/requirements.lock" in line for line in lines)
     assert [line for line in lines if line.startswith("USER ")] == ["USER website"]
     assert not [path for path in context() if ".env" in path.name or "dev" in path.name]

@@ -52,7 +52,8 @@ def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
     children = psutil.Process(demo.pid).children(recursive=True)
     address = re.search(r"page is at http://([\d.]+):(\d+)/", (tmp_path / "output").read_text())
     assert address
-    assert _page_counts(address[1], int(address[2])) >= 500
+    host, port = address[1], int(address[2])
+    wait_until(lambda: _page_counts(host, port) >= 500, deadline_s=30, what="the page shows 500 visits")
     demo.send_signal(number)
     assert demo.wait(60) == 0
     said = (tmp_path / "output").read_text()

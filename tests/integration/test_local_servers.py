@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.servers import ROOT, Servers, start
+from ops.servers import ROOT, Servers, docker, start
+from ops.servers.notes import Notes
 from ops.status import partition_states
 from ops.up import settings_of
 from settings import Settings
@@ -236,6 +237,90 @@ def test_status_of_an_unprovisioned_database_is_one_line(ops: Ops) -> None:
     assert code == 78
     assert stderr.count("\n") == 1
     assert "python -m ops provision" in stderr
+
+
+def test_a_port_alone_names_a_mariadb_of_this_machine(tmp_path: Path) -> None:
+    """MARIADB_HOST has a default: whoever sets MARIADB_PORT alone has a server there."""
+    servers = Servers(tmp_path, {"MARIADB_PORT": "3307"})
+    assert servers.mariadb is None
+    environment = servers.environment()
+    assert (environment["MARIADB_HOST"], environment["MARIADB_PORT"]) == ("127.0.0.1", "3307")
+
+
+def test_a_port_alone_may_be_that_of_up(ops: Ops) -> None:
+    """Then it names nobody else's server."""
+    port = ops.up()["MARIADB_PORT"]
+    assert Servers(ops.directory, {"MARIADB_PORT": port}).mariadb is not None
+    assert Servers(ops.directory, {"MARIADB_HOST": "127.0.0.1"}).mariadb is None  # that is port 3306
+
+
+def test_servers_are_started_all_or_none(servers: Servers, tmp_path: Path) -> None:
+    """Where MariaDB cannot start, Kafka is stopped again; unless it ran before."""
+    assert servers.environment()
+    ops = Ops(tmp_path)
+    (tmp_path / "mariadb" / "data").mkdir(parents=True)  # there, but nothing has been installed in it
+    try:
+        code, stdout, stderr = ops.run("up")
+        assert (code, stdout) == (69, "")
+        assert stderr.splitlines()[-1].startswith("MariaDB ended while it started; ")
+        assert ops.pids() == {"Kafka": None, "MariaDB": None}
+        kafka = Servers(tmp_path, {}).kafka
+        assert kafka is not None
+        kafka.start()
+        try:
+            before = ops.pids()
+            assert ops.run("demo", "--seconds", "1")[0] == 69
+            assert ops.pids() == before
+        finally:
+            kafka.stop()
+    finally:
+        ops.run("down", "--delete")
+
+
+DOCKER = """#!/bin/sh
+case $1 in
+compose) {compose} ;;
+version) echo {api} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("api", "compose", "there"),
+    [
+        ("1.44", "true", True),
+        ("1.51", "true", True),
+        ("2.0", "true", True),
+        ("1.43", "true", False),
+        ("1.51", "echo \"docker: 'compose' is not a docker command\" >&2; exit 1", False),
+        ("''; exit 1", "true", False),
+    ],
+)
+def test_docker_is_taken_where_it_can_start_compose_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, compose: str, there: bool
+) -> None:
+    """An engine that runs, version 25 at least, and the plugin: Debian's docker.io alone has none."""
+    program = tmp_path / "docker"
+    program.write_text(DOCKER.format(api=api, compose=compose))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert docker.is_there() is there
+
+
+def test_delete_forgets_a_docker_that_is_gone(tmp_path: Path) -> None:
+    """`up` would stay with it for ever; without --delete the line says what docker said."""
+    (tmp_path / "local").mkdir()
+    Notes(docker=True, kafka_port=20_001, mariadb_port=20_002).write(tmp_path / "local")
+    ops = Ops(tmp_path / "local")
+    environ = {"PATH": str(tmp_path)}
+    code, _, stderr = ops.run("down", **environ)
+    assert (code, stderr.count("\n")) == (69, 1)
+    assert stderr.startswith("docker compose ")
+    code, _, stderr = ops.run("down", "--delete", **environ)
+    assert (code, stderr.count("\n")) == (0, 1)
+    notes = Notes.read(ops.directory)
+    assert notes is not None
+    assert (notes.docker, notes.kafka_port) == (None, 20_001)
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])

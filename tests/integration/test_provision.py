@@ -8,7 +8,7 @@ from confluent_kafka.admin import NewPartitions, NewTopic
 
 import broker
 from failure import ExitCode, Fatal
-from ops.provision import provision
+from ops.provision import administration, provision
 from ops.topics import topic_config
 from settings import Settings
 from sinks import database
@@ -194,28 +194,63 @@ def test_other_settings_than_the_databases_are_refused(
 def test_another_version_of_the_decode_rules_is_refused(settings: Settings) -> None:
     """Old and new rules in one database would be neither."""
     query(settings, "UPDATE pipeline SET decode_version = 0")
-    with pytest.raises(Fatal, match=r"the version of the decode rules is 1.* 0"):
+    with pytest.raises(Fatal, match=r"the version of the decode rules is 2.* 0"):
         provision(settings)
 
 
-def test_a_compacted_input_topic_is_refused(environment: dict[str, str]) -> None:
-    """Kafka would forget visits before they are counted; nothing else is made."""
+def _made(settings: Settings) -> set[str]:
+    """Return which topics, database and users of a test there are."""
+    names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
+    topics = {name for name in names if _partitions(settings, name)}
+    with closing(database.connect(Login.admin(settings))) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
+        present = {row[0] for row in cursor.fetchall()}
+    return topics | present & {settings.mariadb_database, settings.mariadb_user, settings.mariadb_reader_user}
+
+
+@pytest.mark.parametrize("variable", ["VISITS_TOPIC", "REJECTED_TOPIC"])
+def test_a_compacted_topic_is_refused(environment: dict[str, str], variable: str) -> None:
+    """Kafka would forget visits before they are counted, or rejected ones of the same key; nothing is made."""
     settings = Settings.from_environment(environment)
-    admin = broker.admin_client(settings)
-    topic = NewTopic(settings.visits_topic, 1, config={"cleanup.policy": "compact,delete"})
-    admin.create_topics([topic])[settings.visits_topic].result()
+    admin, name = broker.admin_client(settings), environment[variable]
+    topic = NewTopic(name, 1, config={"cleanup.policy": "compact,delete"})
+    admin.create_topics([topic])[name].result()
+    wait_until(lambda: _partitions(settings, name) == 1, deadline_s=20, what="the topic is there")
     with pytest.raises(Fatal, match="compact") as refused:
         provision(settings)
     assert refused.value.code == ExitCode.CONFIG
-    assert _partitions(settings, settings.carts_topic) == 0
+    assert _made(settings) == {name}
+    assert _partitions(settings, name) == 1
 
 
 @pytest.mark.parametrize("variable", ["MARIADB_PASSWORD", "MARIADB_READER_PASSWORD"])
 def test_a_user_is_not_made_without_a_password(environment: dict[str, str], variable: str) -> None:
-    """An empty password is one clear line."""
+    """An empty password is one clear line, and nothing is made."""
+    settings = Settings.from_environment(environment | {variable: ""})
     with pytest.raises(Fatal, match=f"{variable} is empty") as refused:
-        provision(Settings.from_environment(environment | {variable: ""}))
+        provision(settings)
     assert refused.value.code == ExitCode.CONFIG
+    assert _made(settings) == set()
+
+
+def test_positions_without_tables_that_belong_to_them_are_refused_as_they_are(settings: Settings) -> None:
+    """No table is made anew beside what is left."""
+    query(settings, "DELETE FROM pipeline")
+    query(settings, "DROP TABLE window_totals")
+    with pytest.raises(Fatal, match="table pipeline is empty"):
+        provision(settings)
+    assert query(settings, "SHOW TABLES LIKE 'window_totals'") == []
+
+
+def test_who_comes_second_is_told(settings: Settings) -> None:
+    """Two at once would make positions twice: the second one waits 10 s, then says who is in its way."""
+    with (
+        administration(settings),
+        pytest.raises(Fatal, match="is being provisioned or reset by somebody else") as refused,
+    ):
+        provision(settings)
+    assert refused.value.code == ExitCode.HELD
 
 
 def test_a_nameless_account_does_not_stand_before_the_dataflows(environment: dict[str, str]) -> None:

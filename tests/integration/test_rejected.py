@@ -1,6 +1,7 @@
 """`python -m ops rejected`: what was rejected is shown, and goes back exactly once."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -53,6 +54,14 @@ def send(settings: Settings, topic: str, messages: list[Message]) -> None:
     for partition, key, value, headers in messages:
         producer.produce(topic, value, key, partition, headers=headers)
     assert producer.flush(30) == 0
+
+
+def limit(settings: Settings, topic: str, most_bytes: int) -> None:
+    """Let a topic take no larger messages."""
+    admin = broker.admin_client(settings)
+    entry = ConfigEntry("max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    admin.incremental_alter_configs([resource])[resource].result()
 
 
 def as_message(record: Record) -> tuple[Any, ...]:
@@ -236,10 +245,7 @@ def test_what_cannot_go_back_is_left_and_said(settings: Settings, environment: d
     visit = b"0" * 32 + b"/topic/0/9"
     odd: list[Message] = [(0, None, b"cut", [("visit", visit), ("truncated", b"99")]), (0, None, b"foreign", [])]
     send(settings, settings.rejected_topic, odd)
-    admin = broker.admin_client(settings)
-    entry = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.visits_topic, incremental_configs=[entry])
-    admin.incremental_alter_configs([resource])[resource].result()
+    limit(settings, settings.visits_topic, 20_000)
 
     assert rejected(environment, "replay") == [
         f"2 visits sent back to {settings.visits_topic}",
@@ -250,3 +256,22 @@ def test_what_cannot_go_back_is_left_and_said(settings: Settings, environment: d
     back = [record.value for record in read_committed(settings, settings.visits_topic) if record.headers]
     assert back == [b"before", b"after"]
     assert rejected(environment, "replay", "--dry-run")[0].startswith("1 visits would be")
+
+
+def test_what_lost_its_key_is_marked_as_cut(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """A null value cannot be cut, but the record is not whole: verify passes, and replay leaves it."""
+    limit(settings, settings.rejected_topic, 100_000)
+    key = os.urandom(150_000)
+    send(
+        settings, settings.visits_topic, [(0, key, None, [("mine", b"1")]), (0, key, b"short", []), (0, b"k", None, [])]
+    )
+    run_to_end(environment, tmp_path)
+    records = read_committed(settings, settings.rejected_topic)
+    assert [(record.key, record.value) for record in records] == [(None, None), (None, b"short"), (b"k", None)]
+    assert [dict(record.headers).get("truncated") for record in records] == [b"0", b"5", None]
+    verified = ops(environment, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert rejected(environment, "replay") == [
+        f"1 visits sent back to {settings.visits_topic}",
+        "2 left: cut when they were rejected: the whole message is in the input topic alone",
+    ]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 import broker
 from failure import ExitCode, Fatal
@@ -13,6 +15,7 @@ from settings import Settings
 from sinks import database
 from sinks.database import Login
 from sinks.position import PartitionConnection
+from sinks.producer import fenced_producer
 from tests.support import produce, query, read_committed
 
 POSITIONS = "SELECT kafka_partition, first_offset, next_offset, messages FROM progress ORDER BY 1"
@@ -65,6 +68,45 @@ def test_it_ends_while_a_dataflow_owns_a_partition(used: Settings) -> None:
     assert _counts(used) == before
     reset(used)
     assert _counts(used) == EMPTY
+
+
+def test_a_producer_from_before_commits_nothing_more(used: Settings) -> None:
+    """A dataflow that MariaDB has lost sight of holds no lock, but may still hold outputs of the old pipeline."""
+    producer = fenced_producer(used, 3)
+    producer.begin_transaction()
+    producer.produce(used.carts_topic, "a cart of the old pipeline", partition=3)
+    producer.flush(30)
+    reset(used)
+    with pytest.raises(KafkaException) as refused:
+        producer.commit_transaction(30)
+    assert refused.value.args[0].code() == KafkaError._FENCED
+    assert _counts(used) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("variables", "policy", "said"),
+    [
+        (
+            {"MARIADB_READER_USER": "nobody_yet", "MARIADB_READER_PASSWORD": ""},
+            "delete",
+            "MARIADB_READER_PASSWORD is empty",
+        ),
+        ({}, "compact,delete", "cleanup.policy=compact,delete"),
+    ],
+)
+def test_what_provision_would_refuse_is_refused_before_anything_is_cleared(
+    used: Settings, environment: dict[str, str], variables: dict[str, str], policy: str, said: str
+) -> None:
+    """Totals, positions and outputs stay."""
+    resource = ConfigResource(ResourceType.TOPIC, used.rejected_topic)
+    resource.add_incremental_config(ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET))
+    admin = broker.admin_client(used)
+    admin.incremental_alter_configs([resource])[resource].result()
+    before = _counts(used), query(used, "SELECT pipeline_id FROM pipeline")
+    with pytest.raises(Fatal, match=said) as refused:
+        reset(Settings.from_environment(environment | variables))
+    assert refused.value.code == ExitCode.CONFIG
+    assert (_counts(used), query(used, "SELECT pipeline_id FROM pipeline")) == before
 
 
 @pytest.mark.parametrize(

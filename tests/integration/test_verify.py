@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import NewPartitions
 
 import broker
 from failure import ExitCode, Fatal
@@ -20,7 +21,7 @@ from settings import Settings
 from simulate.truth import CartDigest, Total, Truth, Unresolved, write
 from sinks import database
 from sinks.database import Login
-from tests.support import process_environment, produce, query
+from tests.support import process_environment, produce, query, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="2", WINDOW_LENGTHS_S="5,60")
 
@@ -104,7 +105,13 @@ def _cart(settings: Settings, partition: int, offset: int, line: str) -> dict[st
 
 
 def _reject(settings: Settings, partition: int, offset: int, value: bytes | str | None, reason: str) -> dict[str, Any]:
-    headers = {"visit": Origin(settings).of(partition, offset).encode(), "reason": reason.encode()}
+    headers: list[tuple[str, bytes | None]] = [
+        ("visit", Origin(settings).of(partition, offset).encode()),
+        ("reason", reason.encode()),
+        ("__connect.errors.topic", settings.visits_topic.encode()),
+        ("__connect.errors.partition", str(partition).encode()),
+        ("__connect.errors.offset", str(offset).encode()),
+    ]
     where = {"topic": settings.rejected_topic, "partition": partition}
     return {**where, "key": b"k", "value": value, "headers": headers}
 
@@ -282,6 +289,56 @@ def test_outputs_that_are_wrong_are_named(log: Settings, outcome: Outcome) -> No
     ]
 
 
+Headers = list[tuple[str, bytes | None]]
+THEIRS: Headers = [("trace", b"\x00\xff"), ("trace", None), ("", b"")]
+
+
+@pytest.fixture
+def rejects_with_headers(right: Settings) -> list[dict[str, Any]]:
+    """The messages 4 to 6 of partition 0 are rejected, and have headers and keys of their own; what must be sent."""
+    values = [b"[", None, b"z" * 1000]
+    headers = [*THEIRS, ("reason", b"theirs"), ("__connect.errors.topic", b"theirs")]
+    where = {"topic": right.visits_topic, "partition": 0}
+    _send(right, [{**where, "key": b"key", "value": value, "headers": headers} for value in values])
+    query(right, "UPDATE progress SET next_offset = 7, messages = 7, rejected = 4 WHERE kafka_partition = 0")
+    rejects = [_reject(right, 0, 4 + at, value, "malformed") for at, value in enumerate(values)]
+    return [{**reject, "key": b"key", "headers": [*THEIRS, *reject["headers"]]} for reject in rejects]
+
+
+def test_rejects_keep_their_headers(right: Settings, outcome: Outcome, rejects_with_headers: list[Any]) -> None:
+    """But those that have our names."""
+    _send(right, rejects_with_headers)
+    assert outcome()[0] == 0
+
+
+def test_rejects_that_were_cut_pass(right: Settings, outcome: Outcome, rejects_with_headers: list[Any]) -> None:
+    """What the topic refused whole: the value, or key and headers too; the header `truncated` says so."""
+    whole, null, long = rejects_with_headers
+    bare_null = {**null, "key": None, "headers": [*null["headers"][3:], ("truncated", b"0")]}
+    bare_long = {**long, "value": b"z", "key": None, "headers": [*long["headers"][3:], ("truncated", b"1000")]}
+    _send(right, [whole, bare_null, bare_long])
+    assert outcome()[0] == 0
+
+
+def test_headers_of_rejects_that_are_wrong_are_named(
+    right: Settings, outcome: Outcome, rejects_with_headers: list[Any]
+) -> None:
+    """Coordinates, headers that are not there, and keys that are gone without a word."""
+    lost, bare, cut = rejects_with_headers
+    lost["headers"] = [*THEIRS[:2], *lost["headers"][3:]]
+    bare["headers"][-1] = ("__connect.errors.offset", b"4")
+    cut |= {"value": b"z", "key": None, "headers": [*cut["headers"], ("truncated", b"1000")]}
+    _send(right, rejects_with_headers)
+    code, lines = outcome()
+    assert code == ExitCode.DIFFERENCES
+    kept = r"'trace': '\x00\xff', 'trace': null"
+    assert lines[:-1] == [
+        f"rejected, partition 0: visit at offset 4: the output has the headers [{kept}], the recount [{kept}, '': '']",
+        "rejected, partition 0: visit at offset 5: __connect.errors.offset: the output has '4', the recount '5'",
+        "rejected, partition 0: visit at offset 6: the output has null, the recount 'key'",
+    ]
+
+
 def test_outputs_that_ought_not_to_be_there_are_named(right: Settings, outcome: Outcome) -> None:
     """A cart twice, one of a visit that is none, one of another partition, one out of order."""
     _send(right, [_cart(right, *CARTS[1]), _cart(right, *CARTS[0]), _cart(right, 0, 2, "x")])
@@ -364,8 +421,8 @@ def test_a_log_without_its_head_is_partial(right: Settings, outcome: Outcome) ->
     assert lines == [
         "visits, partition 0: the log begins at offset 2, but counting began at 0",
         "carts, partition 0: 0 records of the earliest visits are gone, 1 are of visits that the log no longer has",
-        "PARTIAL: all that is left fits; 2 partitions, 5 messages, 2 visits, 3 rejected; 16 rows, 1 carts and 3 "
-        "rejects compared, 0 foreign records ignored",
+        "PARTIAL: all that can be compared fits; 2 partitions, 5 messages, 2 visits, 3 rejected; 16 rows, 1 carts "
+        "and 3 rejects compared, 0 foreign records ignored",
     ]
 
 
@@ -387,6 +444,29 @@ def test_outputs_without_their_head_are_partial(right: Settings, outcome: Outcom
         ExitCode.PARTIAL,
         "carts, partition 0: 1 records of the earliest visits are gone, 0 are of visits that the log no longer has",
     )
+
+
+def test_an_input_that_has_grown_is_partial(right: Settings, outcome: Outcome) -> None:
+    """Nobody has touched the database: exit code 3, what to do, and the same figures."""
+    admin = broker.admin_client(right)
+    admin.create_partitions([NewPartitions(right.visits_topic, 4)])[right.visits_topic].result()
+
+    def grown() -> bool:
+        topic = broker.describe(admin, right, [right.visits_topic])[right.visits_topic]
+        return topic is not None and topic.partitions == 4
+
+    wait_until(grown, deadline_s=20, what="the topic has grown")
+    produce(right, [(2, MESSAGES[1][1]), (2, MESSAGES[1][1]), (3, "{")])
+    _delete_before(right, right.visits_topic, 2, 1)
+    assert outcome() == (
+        ExitCode.PARTIAL,
+        [
+            "visits: 4 partitions, but 2 are provisioned: the others are not counted yet; run python -m ops provision",
+            f"PARTIAL: all that can be compared fits; {FIGURES}0 foreign records ignored",
+        ],
+    )
+    query(right, "UPDATE window_totals SET visits = visits + 1 WHERE length_s = 5 AND entry = 'ORDER'")
+    assert outcome()[0] == ExitCode.DIFFERENCES
 
 
 def test_outputs_after_a_reset_are_whole(right: Settings, outcome: Outcome) -> None:

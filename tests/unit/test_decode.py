@@ -45,6 +45,16 @@ def test_of_a_repeated_field_each_is_checked_and_the_last_counts() -> None:
     """JSON leaves it open; the database must not."""
     assert decode_value(visit_bytes()[:-1] + b', "duration": 4}') == decode_value(visit_bytes(duration="4"))
     assert reason_of(visit_bytes(duration='"x"')[:-1] + b', "duration": 4}') == "invalid"
+    for field, earlier in (("country", ""), ("country", "x" * 65), ("visitDate", "2026-01-01T00:00:00")):
+        assert reason_of(b'{"%s": "%s", ' % (field.encode(), earlier.encode()) + visit_bytes()[1:]) == "invalid"
+
+
+def test_of_a_repeated_field_only_the_last_is_checked_for_control_characters_and_the_range_of_dates() -> None:
+    """These two checks look at the visit, not at its bytes."""
+    for field, value in (("country", "\\u0001"), ("lastAction", "\\n"), ("visitDate", "1969-01-01T00:00:00Z")):
+        repeated = b'"%s": "%s"' % (field.encode(), value.encode())
+        assert decode_value(b"{" + repeated + b", " + visit_bytes()[1:]) == decode_value(visit_bytes())
+        assert reason_of(visit_bytes()[:-1] + b", " + repeated + b"}") == "invalid"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +128,8 @@ def test_what_is_not_json_is_malformed(value: bytes | None) -> None:
         visit_bytes(date="9999-12-31T23:59:59-23:59"),
         visit_bytes(date="2026-01-01T00:00:00", country=""),
         visit_bytes(date="2026-01-01T00:00:00", country="\\n"),
+        visit_bytes(date="1969-12-31T12:00:00"),
+        visit_bytes(date="2100-01-02T00:00:00"),
     ],
     ids=lambda value: repr(value)[:90],
 )
@@ -148,7 +160,39 @@ def test_a_date_without_a_zone_is_rejected_unless_a_zone_is_named() -> None:
     outcome = decode_value(value, BERLIN)
     assert isinstance(outcome, Visit)
     assert outcome.visit_date.timestamp() == datetime(2026, 6, 30, 22, 30, tzinfo=UTC).timestamp()
-    assert reason_of(visit_bytes(date="1970-01-01T00:30:00"), BERLIN) == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("date", "without_a_zone", "in_berlin"),
+    [
+        ("1969-12-31T23:59:59.999999", "invalid", "invalid"),
+        ("1970-01-01T00:30:00", "no_timezone", "invalid"),
+        ("2099-12-31T23:59:59", "no_timezone", None),
+        ("2100-01-01T00:30:00", "invalid", None),
+        ("0001-01-01T00:00:00", "invalid", "invalid"),
+        ("9999-12-31T23:59:59", "invalid", "invalid"),
+    ],
+)
+def test_a_date_without_a_zone_out_of_its_range_is_invalid(
+    date: str, without_a_zone: str, in_berlin: str | None
+) -> None:
+    """In the zone that NAIVE_TIMEZONE names, else as if it were UTC."""
+    value = visit_bytes(date=date)
+    assert reason_of(value) == without_a_zone
+    outcome = decode_value(value, BERLIN)
+    assert (None if isinstance(outcome, Visit) else outcome[0]) == in_berlin
+
+
+def test_dates_of_a_named_zone_are_in_utc() -> None:
+    """Dates that share a zone compare by its clock, which goes back and forth."""
+    for date, expected in (
+        ("2026-03-29T02:30:00", "2026-03-29T01:30:00Z"),
+        ("2026-07-01T00:30:00", "2026-06-30T22:30:00Z"),
+    ):
+        outcome = decode_value(visit_bytes(date=date), BERLIN)
+        assert isinstance(outcome, Visit)
+        assert outcome.visit_date.tzinfo is UTC
+        assert outcome == decode_value(visit_bytes(date=expected))
 
 
 def test_a_batch_keeps_order_offsets_and_rejects_apart() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,9 @@ from tests.unit.samples import raw_batch, visit_bytes
 
 LENGTHS_S = (5, 60, 3600)
 AT_20H = 1_795_464_000  # 2026-11-23T20:00:00Z
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def folded(*values: bytes) -> SumBatch:
@@ -60,6 +64,20 @@ def test_nothing_is_late() -> None:
     visits = [visit_bytes(date, "USA", "FAQ", str(at)) for at, date in enumerate(dates)]
     shuffled = random.Random(5).sample(visits, len(visits))
     assert folded(*shuffled).sums == folded(*visits).sums
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "latest"),
+    [
+        ("2026-03-29T03:10:00", "2026-03-29T02:30:00", "2026-03-29T01:30:00Z"),  # 02:30 is in the gap: read as 03:30
+        ("2026-03-29T01:59:00", "2026-03-29T03:00:00", "2026-03-29T01:00:00Z"),
+    ],
+)
+def test_the_latest_of_dates_without_a_zone_is_the_latest_in_utc(earlier: str, later: str, latest: str) -> None:
+    """Where a zone's clocks go forward, what is later on the clock may be earlier in time."""
+    batch = raw_batch(visit_bytes(earlier), visit_bytes(later))
+    sums = fold(batch_decoder(BERLIN)(batch), LENGTHS_S)
+    assert sums.max_timestamp == folded(visit_bytes(latest)).max_timestamp
 
 
 def test_lengths_that_are_no_multiples_of_one_another() -> None:
