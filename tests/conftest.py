@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from failure import Fatal
@@ -18,6 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register our marker."""
     line = "environment(**variables): variables for the fixtures `environment` and `settings`, on top of their own"
     config.addinivalue_line("markers", line)
+    if not os.environ.get("CI"):  # hypothesis has a profile of its own for CI: on a busy machine time tells nothing
+        hypothesis.settings.register_profile(
+            "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        )
+        hypothesis.settings.load_profile("here")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order: the servers are stopped
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and all it starts
 

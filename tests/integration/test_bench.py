@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from ops.servers import ROOT, Servers
 from settings import Settings
 from sinks import database
 from sinks.database import Login
-from tests.support import process_environment
+from tests.support import process_environment, wait_until
 
 MESSAGES = 20_000
 BOARDS = [f"{board}_{length_s}_s" for board in ("action", "country") for length_s in (5, 60, 3600, 86_400)]
@@ -27,13 +27,18 @@ def bench(servers: Servers) -> "Iterator[Any]":
     environment = servers.environment()
     yield lambda *arguments: _bench(environment, *arguments)
     settings = Settings.from_environment(environment)
-    topics = broker.admin_client(settings).list_topics(timeout=10).topics
+    admin = broker.admin_client(settings)
+    wait_until(lambda: not _ours(admin.list_topics(timeout=10).topics), deadline_s=30, what="its topics are gone")
     connection = database.connect(Login.admin(settings))
     cursor = connection.cursor()
     cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
-    left = [name for name in (*topics, *(row[0] for row in cursor.fetchall())) if name.startswith("bench_")]
+    left = _ours(row[0] for row in cursor.fetchall())
     connection.close()
     assert left == []
+
+
+def _ours(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith("bench_")]
 
 
 def test_pipeline_counts_every_visit_on_every_board(bench: Any) -> None:

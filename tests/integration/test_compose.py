@@ -222,11 +222,11 @@ def test_every_service_runs_as_compose_says(compose: dict[str, Any], environment
         provisioned = composition.run("provision")
         assert provisioned.returncode == 0, provisioned.stderr
     with composition.running("dataflow"), composition.running("leaderboard"):
-        wait_until(lambda: composition.healthy("leaderboard"), deadline_s=30, what="the board's health")
+        wait_until(lambda: composition.healthy("leaderboard"), deadline_s=90, what="the board's health")
         with composition.running("simulate"):
-            wait_until(lambda: progressed(settings) >= 300, deadline_s=60, what=composition.said("dataflow"))
-            wait_until(composition.shown_visits, deadline_s=30, what="visits on the board")
+            wait_until(lambda: progressed(settings) >= 300, deadline_s=120, what=lambda: composition.said("dataflow"))
+            wait_until(composition.shown_visits, deadline_s=90, what="visits on the board")
         sent = sum(ends(settings, settings.visits_topic).values())
-        wait_until(lambda: progressed(settings) == sent, deadline_s=60, what="all counted")
+        wait_until(lambda: progressed(settings) == sent, deadline_s=120, what="all counted")
     verified = composition.run("leaderboard", ["python", "-m", "ops", "verify"])  # as the reader
     assert verified.returncode == 0, verified.stdout + verified.stderr

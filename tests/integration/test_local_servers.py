@@ -103,7 +103,7 @@ def test_two_ups_at_once_start_one_of_each(ops: Ops) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert len(outputs) == 1
     folder = str(ops.directory / "kafka" / "server.properties")
-    assert sum(folder in process.info["cmdline"] for process in psutil.process_iter(["cmdline"])) == 1
+    assert sum(folder in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])) == 1
 
 
 def test_ports_passwords_and_data_outlive_down_and_up(ops: Ops) -> None:

@@ -111,9 +111,9 @@ def counted(checkout: Checkout, more: int = 1000) -> None:
     settings = Settings.from_environment(checkout.environment)
     goal = progressed(settings) + more
     with checkout.running(VISITORS) as visitors:
-        wait_until(lambda: progressed(settings) >= goal, deadline_s=60, what=f"{goal} messages counted")
+        wait_until(lambda: progressed(settings) >= goal, deadline_s=120, what=f"{goal} messages counted")
     assert visitors.returncode == 0
-    wait_until(lambda: "PASS" in checkout.run("python -m ops verify").stdout, deadline_s=20, what="PASS")
+    wait_until(lambda: "PASS" in checkout.run("python -m ops verify").stdout, deadline_s=90, what="PASS")
 
 
 def test_each_command_is_known_here() -> None:
@@ -131,7 +131,7 @@ def test_the_commands_by_hand(checkout: Checkout) -> None:
         assert "SHOPPING_CART" in checkout.run("python -m leaderboard --terminal --once").stdout
         with checkout.running("python -m leaderboard"):
             port = checkout.environment["BOARD_PORT"]
-            wait_until(lambda: answers(port), deadline_s=20, what=f"the page answers on port {port}")
+            wait_until(lambda: answers(port), deadline_s=90, what=f"the page answers on port {port}")
         assert "lag" in checkout.run("python -m ops status").stdout
         checkout.run("python -m ops provision")
     assert " passed" in checkout.run("pytest tests/unit/test_carts.py").stdout

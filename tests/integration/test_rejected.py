@@ -21,7 +21,7 @@ from ops.rejects.replay import CHUNK_VISITS, Replayer, chunks_of
 from ops.servers import ROOT
 from settings import Settings
 from tests.pipeline import ops, run_to_end
-from tests.support import Record, process_environment, produce, read_committed, wait_until
+from tests.support import Record, ends, process_environment, produce, read_committed, wait_until
 
 NO_ZONE = b'{"visitDate":"2026-01-01T00:00:00","country":"USA","lastAction":"FAQ","duration":1}'
 GOOD = NO_ZONE.replace(b'00"', b'00Z"', 1)
@@ -199,9 +199,12 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice(
         sent = sent_back()
         return sent if len(sent) % CHUNK_VISITS == 0 else None
 
+    def length() -> int:
+        return sum(ends(settings, settings.visits_topic).values())
+
     stood_at = [0]
     for _ in range(3):
-        before = stood_at[-1]
+        before = length()
         with subprocess.Popen(
             [sys.executable, "-m", "ops", "rejected", "replay", "--yes"],
             cwd=ROOT,
@@ -211,7 +214,9 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice(
             stderr=subprocess.STDOUT,
         ) as replay:
             try:
-                wait_until(lambda before=before: len(sent_back()) > before, deadline_s=60, what="a commit")
+                # more than the one transaction that the last kill has left, and its markers
+                goal = before + 2 * CHUNK_VISITS + 10
+                wait_until(lambda goal=goal: length() >= goal, deadline_s=60, what="a commit")
             finally:
                 replay.kill()
         sent = wait_until(whole_transactions, deadline_s=30, what="whole transactions")
