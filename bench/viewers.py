@@ -18,6 +18,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from bench import place
+from bench.report import positive
 from ops.servers.processes import free_port
 from settings import Settings
 from sinks import database
@@ -30,8 +31,8 @@ _LENGTHS_S = (5, 60, 3600, 86_400)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how many viewers and commits."""
-    parser.add_argument("--viewers", type=int, default=500)
-    parser.add_argument("--commits", type=int, default=10)
+    parser.add_argument("--viewers", type=positive, default=500)
+    parser.add_argument("--commits", type=positive, default=10)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -12,11 +12,10 @@ from starlette.routing import Route
 
 from leaderboard.hub import Hub, Unavailable, encoder
 from leaderboard.parameters import board_of, parameters_of
-from leaderboard.readings import MOST_ROWS
+from leaderboard.readings import MOST_ENTRIES
 from leaderboard.wire import Board, RangeReading
 
 _PING_S = 15
-_SEND_TIMEOUT_S = 20
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -37,7 +36,7 @@ async def board(request: Request) -> Response:
 async def board_csv(request: Request) -> Response:
     """/api/v1/boards/{board}.csv: one board for a spreadsheet."""
     name = board_of(request)
-    range_name, limit = parameters_of(request, "range", "limit", limit=MOST_ROWS)
+    range_name, limit = parameters_of(request, "range", "limit", limit=MOST_ENTRIES)
     reading = await _reading(request, range_name)
     headers = {
         "Cache-Control": "no-store",
@@ -70,7 +69,7 @@ async def stream(request: Request) -> Response:
     """/api/v1/stream: boards and status as server-sent events."""
     range_name, limit = parameters_of(request, "range", "limit")
     events = _hub(request).events(range_name, limit, request.headers.get("last-event-id"))
-    return EventSourceResponse(events, ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
+    return EventSourceResponse(events, ping=_PING_S)
 
 
 ROUTES = [
@@ -92,9 +91,9 @@ def csv_of(board: Board) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["rank", board.board, "duration_s", "visits", "share"])
-    for row in board.rows:
-        entry = f"'{row.entry}" if row.entry.startswith(_FORMULA) else row.entry
-        writer.writerow([row.rank, entry, row.duration_s, row.visits, f"{row.share:.6f}"])
+    for standing in board.entries:
+        entry = f"'{standing.entry}" if standing.entry.startswith(_FORMULA) else standing.entry
+        writer.writerow([standing.rank, entry, standing.duration_s, standing.visits, f"{standing.share:.6f}"])
     return text.getvalue()
 
 
@@ -120,4 +119,4 @@ def _span(reading: RangeReading) -> dict[str, Any]:
 
 
 def _fields(board: Board) -> dict[str, Any]:
-    return {name: getattr(board, name) for name in ("board", "entries", "duration_s", "visits")} | {"rows": board.rows}
+    return {name: getattr(board, name) for name in ("board", "entries_total", "duration_s", "visits", "entries")}

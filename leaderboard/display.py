@@ -52,10 +52,10 @@ def shown(entry: str) -> str:
 
 
 def plain(view: View, top: int) -> str:
-    """Return both boards as lines of text, one below the other."""
+    """Return both boards as lines of text, one below the other; why they are old is above them."""
     if view.boards is None:
         return view.trouble or "no data yet"
-    lines = [status_text(view)]
+    lines = [status_text(view), *([view.trouble] if view.trouble else [])]
     for board, entries in _boards(view.boards):
         cells = [_HEADINGS, *map(_cells, entries[:top])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

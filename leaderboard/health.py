@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from leaderboard.boards import Position
@@ -18,13 +19,23 @@ VISITORS = "python -m simulate"
 PROVISION = "python -m ops provision"
 
 
+class Since(NamedTuple):
+    """A moment, and how long it is ago."""
+
+    at: datetime
+    ago_s: float
+
+
 class Observed(NamedTuple):
-    """All that is known at one moment; ages in seconds."""
+    """All that is known at one moment.
+
+    `answered` is when the database has answered last; `moved`, when something was counted, or nothing waited.
+    """
 
     found: Found | None
     trouble: Trouble | None
-    answered_s: float
-    moved_s: float
+    answered: Since
+    moved: Since
     visits_per_s: float | None
     ends: Ends | None
 
@@ -66,20 +77,27 @@ def _lag(end: int | None, next_offset: int) -> int | None:
 
 
 def _verdict(seen: Observed, lag: int | None) -> tuple[State, str | None, str | None]:
-    """Return the state, why it is not live, and the command that helps."""
+    """Return the state, why it is not live, and the command that helps.
+
+    While nothing changes, neither does the reason: it is read out whenever it does.
+    """
     if seen.trouble and seen.trouble.unprovisioned:
         return "unprovisioned", seen.trouble.why, PROVISION
     if seen.trouble:
         return "away", seen.trouble.why, None
     if not seen.found:
         return "starting", "the database has not been read yet", None
-    if seen.answered_s > SILENT_S:
-        return "away", f"MariaDB has not answered for {seen.answered_s:.0f} s", None
-    if lag and seen.moved_s > STANDS_S:
-        why = f"{lag:,} messages wait in Kafka, none counted for {seen.moved_s:.0f} s: is the dataflow running?"
+    if seen.answered.ago_s > SILENT_S:
+        return "away", f"MariaDB has not answered since {_utc(seen.answered.at)}", None
+    if lag and seen.moved.ago_s > STANDS_S:
+        why = f"messages wait in Kafka, and none has been counted since {_utc(seen.moved.at)}: is the dataflow running?"
         return "stale", why, DATAFLOW
     empty = not seen.found.position.messages
     return "live", None, (DATAFLOW if lag else VISITORS) if empty else None
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Rate:

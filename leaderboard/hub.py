@@ -8,12 +8,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from hashlib import blake2s
+from typing import NamedTuple
 
 import msgspec
 from sse_starlette import ServerSentEvent
 
-from leaderboard.health import Observed, Rate, status_of
+from leaderboard.health import Observed, Rate, Since, status_of
 from leaderboard.lag import Ends
 from leaderboard.poller import Found, Trouble
 from leaderboard.wire import RangeReading, Status
@@ -29,6 +31,18 @@ class Unavailable(Exception):  # noqa: N818 - a value for one viewer, no error o
     """There are no figures to show; the text says why."""
 
 
+class _Moment(NamedTuple):
+    at: datetime
+    monotonic_s: float
+
+    @classmethod
+    def present(cls) -> "_Moment":
+        return cls(datetime.now(UTC), time.monotonic())
+
+    def since(self) -> Since:
+        return Since(self.at, time.monotonic() - self.monotonic_s)
+
+
 class Hub:
     """The latest of everything, and who watches what; `missing` is called when a range is to be read at once."""
 
@@ -40,7 +54,7 @@ class Hub:
         self._found: Found | None = None
         self._trouble: Trouble | None = None
         self._ends: Ends | None = None
-        self._answered = self._moved = time.monotonic()
+        self._answered = self._moved = _Moment.present()
         self._rate = Rate()
         self._watched: Counter[str] = Counter()
         self._asked: dict[str, float] = {}
@@ -56,9 +70,9 @@ class Hub:
             self.refresh_status()
             return
         if self._found is None or found.position.messages != self._found.position.messages:
-            self._moved = time.monotonic()
+            self._moved = _Moment.present()
         was_away, self._trouble = self._trouble is not None, None
-        self._found, self._answered = found, time.monotonic()
+        self._found, self._answered = found, _Moment.present()
         self._rate.add(found.position)
         for reading in found.ranges:
             self._readings[reading.range] = reading
@@ -72,7 +86,7 @@ class Hub:
         """Take in what Kafka says of its partitions' ends."""
         self._ends = ends
         if not self.status().lag:
-            self._moved = time.monotonic()  # nothing waits
+            self._moved = _Moment.present()  # nothing waits
 
     def partitions(self) -> tuple[str, list[int]] | None:
         """Return the topic and the partitions whose ends matter; None before they are known."""
@@ -92,9 +106,8 @@ class Hub:
 
     def status(self) -> Status:
         """Return how the figures stand at this moment."""
-        now = time.monotonic()
-        ages = (now - self._answered, now - self._moved)
-        return status_of(Observed(self._found, self._trouble, *ages, self._rate.per_s(), self._ends))
+        since = (self._answered.since(), self._moved.since())
+        return status_of(Observed(self._found, self._trouble, *since, self._rate.per_s(), self._ends))
 
     async def reading(self, range_name: str, *, within_s: float = 5.0) -> RangeReading:
         """Return the latest reading of a range, once the poller has it; an old one while the database is away.
@@ -105,7 +118,7 @@ class Hub:
         deadline = time.monotonic() + within_s
         while (reading := self._readings.get(range_name)) is None:
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or self._trouble:
+            if left_s <= 0 or self._trouble or self._ended:
                 raise Unavailable(self.status().why or "the database has not answered in time")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left_s)

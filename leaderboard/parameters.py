@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from leaderboard.ranges import RANGES
-from leaderboard.readings import MOST_ROWS
+from leaderboard.readings import MOST_ENTRIES
 
 BOARDS = ("action", "country")
 DEFAULT_RANGE = "5m"
@@ -25,12 +25,12 @@ def range_of(value: str) -> str:
 
 
 def limit_of(value: str) -> int:
-    """Return a number of rows.
+    """Return a number of entries.
 
     :raises ValueError: it is none; the text says what is allowed.
     """
-    if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
-        raise ValueError(f"a whole number from 1 to {MOST_ROWS}")
+    if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ENTRIES):
+        raise ValueError(f"a whole number from 1 to {MOST_ENTRIES}")
     return int(value)
 
 

@@ -8,8 +8,8 @@ from leaderboard.curves import Curves, read_curves
 from leaderboard.ranges import moment_of, span_of
 from leaderboard.wire import Board, RangeReading, Standing
 
-MOST_ROWS = 1000
-TREND_ROWS = 250
+MOST_ENTRIES = 1000
+TREND_ENTRIES = 250
 CURVES_KEPT_S = 5.0
 
 
@@ -56,16 +56,16 @@ class RangeReader:
 def _board(name: str, entries: list[Entry], curves: Curves) -> Board:
     return Board(
         board=name,
-        entries=len(entries),
+        entries_total=len(entries),
         duration_s=sum(entry.duration_s for entry in entries),
         visits=sum(entry.visits for entry in entries),
-        rows=[_standing(name, entry, curves) for entry in entries[:MOST_ROWS]],
+        entries=[_standing(name, entry, curves) for entry in entries[:MOST_ENTRIES]],
     )
 
 
 def _standing(board: str, entry: Entry, curves: Curves) -> Standing:
     key = (board, entry.entry)
     trend = None
-    if curves.trend and entry.rank <= TREND_ROWS:
+    if curves.trend and entry.rank <= TREND_ENTRIES:
         trend = curves.trends.get(key) or [0] * curves.trend.points
     return Standing(entry.rank, entry.entry, entry.duration_s, entry.visits, entry.share, curves.ranks.get(key), trend)

@@ -3,7 +3,9 @@
 import os
 import select
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +13,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from failure import Fatal
 from leaderboard.boards import BoardReader
 from leaderboard.display import View, live, plain
 from sinks import database
 from sinks.database import ConnectionLost, Transient
 
 REFRESH_S = 1.0
+_LOOK_UP_S = 0.1
 
 Ended = Callable[[float], bool]
 """Waits so many seconds, and says whether a signal has asked for the end."""
@@ -62,10 +66,29 @@ def _show_live(console: Console, ended: Ended, reader: BoardReader, range_name: 
 def _each(ended: Ended, every_s: float, reader: BoardReader, range_name: str, draw: Callable[[View], Any]) -> None:
     view = View()
     while True:
-        view = _next(view, reader, range_name)
+        reading = _reading(view, reader, range_name)
+        while not reading.done():
+            wait([reading], _LOOK_UP_S)
+            if ended(0):
+                return  # MariaDB may need longer to answer than anybody wants to wait
+        view = reading.result()
         draw(view)
         if ended(every_s):
             return
+
+
+def _reading(view: View, reader: BoardReader, range_name: str) -> "Future[View]":
+    """Read the next view on a thread of its own; without an answer it is left to end with the process."""
+    reading: Future[View] = Future()
+
+    def read() -> None:
+        try:
+            reading.set_result(_next(view, reader, range_name))
+        except Fatal as fatal:
+            reading.set_exception(fatal)
+
+    threading.Thread(target=read, name="reader", daemon=True).start()
+    return reading
 
 
 def _next(view: View, reader: BoardReader, range_name: str) -> View:

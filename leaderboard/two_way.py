@@ -1,21 +1,26 @@
 """The two-way sum: every visit is in one action and in one country, so each window's two totals are equal.
 
-Both are written in one transaction, so the equality holds at every instant, and a pass may take its time: it goes
-through all windows of all lengths in steps of few rows, the longest lengths first. The next one begins when something
-has been counted, or after a minute.
+Both are written in one transaction, so the equality holds at every instant, and a pass may take its time: at each look
+it goes on for 50 ms, through all lengths by turns, from their latest windows back to the first. The next one begins
+when something has been counted, or after a minute.
 """
 
 import time
+from collections import deque
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from leaderboard.boards import Position, sql
+from leaderboard.boards import Position, datetime_of, sql
+from leaderboard.ranges import seconds_of
 from leaderboard.wire import Difference, TwoWaySum
 
-STEP_WINDOWS = 40
+STEP_S = 0.05
+QUERY_S = 0.01
 REST_S = 60.0
 
-_BEFORE_ALL = datetime(1969, 12, 31)  # noqa: DTZ001 - MariaDB's DATETIME has no zone
+_AFTER_ALL = datetime(2101, 1, 1)  # noqa: DTZ001 - MariaDB's DATETIME has no zone
+_FIRST_WINDOWS = 32
+_MOST_WINDOWS = 65_536
 
 
 class TwoWayCheck:
@@ -39,9 +44,10 @@ class TwoWayCheck:
         if self._pass is None:
             if position.messages == self._messages and time.monotonic() - self._began < REST_S:
                 return
-            self._pass, self._messages, self._began = _Pass(), position.messages, time.monotonic()
+            self._pass = _Pass(position.lengths_s)
+            self._messages, self._began = position.messages, time.monotonic()
         one = self._pass
-        ended = one.step(cursor, list(reversed(position.lengths_s)))
+        ended = one.step(cursor)
         if ended:
             self._pass = None
         if one.difference:
@@ -53,44 +59,68 @@ class TwoWayCheck:
 class _Pass:
     """One pass: how far it is, and the first difference."""
 
-    def __init__(self) -> None:
+    def __init__(self, lengths_s: tuple[int, ...]) -> None:
         self.windows = 0
         self.difference: Difference | None = None
-        self._lengths_done = 0
-        self._after = _BEFORE_ALL
+        self._left = deque(_Descent(length_s) for length_s in lengths_s)
 
-    def step(self, cursor: Any, lengths_s: list[int]) -> bool:
+    def step(self, cursor: Any) -> bool:
         """Check the next windows; return whether they were the last."""
-        budget = STEP_WINDOWS
-        while budget > 0:
-            if self._lengths_done == len(lengths_s):
-                return True
-            length_s = lengths_s[self._lengths_done]
-            cursor.execute(sql("two_way"), (length_s, self._after, budget))
-            rows = cursor.fetchall()
-            for window_start, *sums in rows:
-                self._check(length_s, window_start, *map(int, sums))
-            if len(rows) < budget:
-                self._lengths_done, self._after = self._lengths_done + 1, _BEFORE_ALL
-            budget -= len(rows)
-        return False
+        until = time.monotonic() + STEP_S
+        while self._left and time.monotonic() < until:
+            descent = self._left.popleft()
+            checked = descent.step(cursor)
+            self.windows += checked.windows
+            if checked.windows:
+                self._left.append(descent)
+            if checked.different and not self.difference:
+                self.difference = _difference(cursor, descent.length_s, checked.different)
+        return not self._left
 
     def verdict(self, state: Literal["equal", "different"], checked_at: datetime | None) -> TwoWaySum:
         """Return what it has found."""
         return TwoWaySum(state=state, windows=self.windows, checked_at=checked_at, difference=self.difference)
 
-    def _check(self, length_s: int, window_start: datetime, *sums: int) -> None:
-        self.windows += 1
-        self._after = window_start
-        visits_by_action, visits_by_country, duration_s_by_action, duration_s_by_country = sums
-        equal = visits_by_action == visits_by_country and duration_s_by_action == duration_s_by_country
-        if equal or self.difference:
-            return
-        self.difference = Difference(
-            length_s=length_s,
-            window_start=window_start.replace(tzinfo=UTC),
-            visits_by_action=visits_by_action,
-            visits_by_country=visits_by_country,
-            duration_s_by_action=duration_s_by_action,
-            duration_s_by_country=duration_s_by_country,
-        )
+
+class _Checked(NamedTuple):
+    """How many windows were checked, and the latest one whose totals differ."""
+
+    windows: int
+    different: datetime | None
+
+
+class _Descent:
+    """The windows of one length, from the latest back to the first; as many at a time as take about 10 ms."""
+
+    def __init__(self, length_s: int) -> None:
+        self.length_s = length_s
+        self._before = _AFTER_ALL
+        self._windows = _FIRST_WINDOWS
+
+    def step(self, cursor: Any) -> _Checked:
+        """Check the next windows; there are none when all have been checked."""
+        began = time.monotonic()
+        cursor.execute(sql("latest_window"), (self.length_s, self._before))
+        (latest,) = cursor.fetchone()
+        if latest is None:
+            return _Checked(0, None)
+        first_s = seconds_of(latest.replace(tzinfo=UTC)) - (self._windows - 1) * self.length_s
+        self._before = datetime_of(max(0, first_s))
+        cursor.execute(sql("two_way"), (self.length_s, self._before, latest))
+        checked = _Checked(*cursor.fetchone())
+        fits = time.monotonic() - began < QUERY_S
+        self._windows = min(_MOST_WINDOWS, self._windows * 2) if fits else max(1, self._windows // 2)
+        return checked
+
+
+def _difference(cursor: Any, length_s: int, window_start: datetime) -> Difference:
+    cursor.execute(sql("window_totals"), (length_s, window_start))
+    visits_by_action, visits_by_country, duration_s_by_action, duration_s_by_country = map(int, cursor.fetchone())
+    return Difference(
+        length_s=length_s,
+        window_start=window_start.replace(tzinfo=UTC),
+        visits_by_action=visits_by_action,
+        visits_by_country=visits_by_country,
+        duration_s_by_action=duration_s_by_action,
+        duration_s_by_country=duration_s_by_country,
+    )

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from failure import ExitCode, Fatal, end_process
 from leaderboard import api
 from leaderboard.address import address_of
+from leaderboard.connection import Connection
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
 from leaderboard.poller import Poller
@@ -33,6 +34,7 @@ from sinks.database import Login
 
 STATIC = Path(__file__).parent / "static"
 GRACE_S = 2
+_FAREWELL_S = 1.0
 _MOST_CONNECTIONS = 2000
 _STATUS_S = 1.0
 
@@ -51,7 +53,14 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub: Hub = self.lifespan.state["hub"]
         hub.end()
+        asyncio.get_running_loop().call_later(_FAREWELL_S, self._abort_connections)
         await super().shutdown(sockets)
+
+    def _abort_connections(self) -> None:
+        """End what has not ended in order: nobody reads there."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.abort()
 
 
 class _State(TypedDict):
@@ -85,6 +94,7 @@ def serve(settings: Settings) -> None:
     listener = _listener(settings)
     config = uvicorn.Config(
         app_of(settings),
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,

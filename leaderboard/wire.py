@@ -7,9 +7,9 @@ import msgspec
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A row of a board; `previous_rank` is that of the period before, None for who was not there.
+    """An entry of a board; `previous_rank` is that of the period before, None for who was not there.
 
-    `trend` is the duration in seconds per bucket of the range, None beyond the first `TREND_ROWS` rows.
+    `trend` is the duration in seconds per bucket of the range, None beyond the first `TREND_ENTRIES` entries.
     """
 
     rank: int
@@ -22,17 +22,17 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """One board; its figures are of all entries, `rows` may be fewer."""
+    """One board; its figures are of all `entries_total`, `entries` may be fewer."""
 
     board: str
-    entries: int
+    entries_total: int
     duration_s: int
     visits: int
-    rows: list[Standing]
+    entries: list[Standing]
 
     def limited(self, limit: int) -> "Board":
-        """Return the board with its first rows only."""
-        return msgspec.structs.replace(self, rows=self.rows[:limit])
+        """Return the board with its first entries only."""
+        return msgspec.structs.replace(self, entries=self.entries[:limit])
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class RangeReading(msgspec.Struct, frozen=True, kw_only=True):
     series: Series | None
 
     def limited(self, limit: int) -> "RangeReading":
-        """Return it with the first rows of each board only."""
+        """Return it with the first entries of each board only."""
         boards = {"action": self.action.limited(limit), "country": self.country.limited(limit)}
         return msgspec.structs.replace(self, **boards)
 

@@ -63,6 +63,8 @@ def options_of(argv: Sequence[str]) -> Options:
         parser.error("--late-by needs --late-share")
     if given.rate == 0 and given.profile not in {None, "steady"}:
         parser.error(f"--profile {given.profile} needs a --rate above 0: flat out has no profile")
+    if given.zipf is not None and given.countries is not None and not isinstance(given.countries, int):
+        parser.error("--zipf is not allowed with weights in --countries: they are the skew")
     options = _options(given)
     odds = options.odds
     if odds.malformed_share + odds.duplicate_share + odds.late_share > 1 + 1e-9:

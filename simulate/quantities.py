@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from simulate.world import MAX_COUNTRIES, Weights
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_NAME_CHARACTERS = 64
 _MOST = Decimal(10**9)
+_LONGEST_MS = Decimal(10_000 * _UNITS_MS["d"])
 
 _Value = TypeVar("_Value")
 
@@ -24,7 +25,7 @@ def _reads(allowed: str) -> Callable[[Callable[[str], _Value]], Callable[[str], 
         def parsed(text: str) -> _Value:
             try:
                 return parse(text)
-            except (ValueError, InvalidOperation, OverflowError) as error:
+            except (ValueError, KeyError, ArithmeticError) as error:
                 raise argparse.ArgumentTypeError(f"{text!r} is not allowed: {allowed}") from error
 
         return parsed
@@ -82,8 +83,9 @@ def zipf(text: str) -> Decimal:
 def time_ms(text: str) -> int:
     """Read a length of time, milliseconds."""
     digits = text.rstrip("dhms")
-    exact = Decimal(digits) * _UNITS_MS[text[len(digits) :] or "s"] if digits else Decimal(0)
-    if exact != int(exact) or not 0 < exact <= 10_000 * _UNITS_MS["d"]:
+    unit_ms = _UNITS_MS[text[len(digits) :] or "s"]
+    exact = _number(digits, Decimal(0), _LONGEST_MS / unit_ms) * unit_ms
+    if not exact or exact != int(exact):
         raise ValueError(text)
     return int(exact)
 

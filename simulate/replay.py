@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -133,9 +134,16 @@ def _messages_in(path: Path) -> Iterator[bytes]:
 
 def _lines_in(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        for line in file:
-            if text := line.rstrip(b"\r\n"):
-                yield text
+        texts = filter(None, (line.rstrip(b"\r\n") for line in file))
+        for number, text in enumerate(texts):
+            if not number and not text.lstrip().startswith(b"{"):
+                _warn_of(path)
+            yield text
+
+
+def _warn_of(path: Path) -> None:
+    said = "is no JSON object, and is sent as it is; if the file is CSV, its name must end in .csv"
+    print(f"simulate: the first line of --replay {path} {said}", file=sys.stderr, flush=True)
 
 
 def _rows_in(path: Path) -> Iterator[bytes]:

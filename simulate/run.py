@@ -3,6 +3,7 @@
 import gc
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from failure import Fatal
@@ -103,9 +104,8 @@ def simulate(options: Options, settings: Settings, stop: Stop) -> tuple[Summary,
         except Fatal as error:
             fatal = error
         run.await_answers(shown)
-    if run.ledger and options.truth:
-        truth.write(run.ledger.truth(sender.failures), options.truth)
-    return summary_of(run.tally, settings, options), fatal
+    unwritten = run.write_truth(options)
+    return summary_of(run.tally, settings, options, truth=None if unwritten else options.truth), fatal or unwritten
 
 
 def until_s_of(options: Options) -> float:
@@ -131,7 +131,8 @@ class _Run:
             else:
                 if (behind_s := source.behind_s(elapsed_s)) > _CATCH_UP_S:
                     held_up_s += behind_s
-                self._send_chunk(source.take(due))
+                self._send_chunk(source.take(due), shown)
+            self._settle()
             self._show(shown)
 
     def await_answers(self, shown: View) -> None:
@@ -143,17 +144,30 @@ class _Run:
                 self.sender.give_up()
                 given_up = True
             self.sender.poll(0.1)
+            self._settle()
             self._show(shown)
 
-    def _send_chunk(self, chunk: Chunk) -> None:
-        queued = self.sender.send(chunk, self.stop)
+    def write_truth(self, options: Options) -> Fatal | None:
+        """Write the truth, if it is wanted; return why it could not be written."""
+        try:
+            if self.ledger and options.truth:
+                truth.write(self.ledger.truth(self.sender.failures), options.truth)
+        except Fatal as error:
+            return error
+        return None
+
+    def _send_chunk(self, chunk: Chunk, shown: View) -> None:
+        # While it waits nothing is settled: the chunk is under way, and the ledger does not know it yet.
+        queued = self.sender.send(chunk, self.stop, partial(self._show, shown))
         part = chunk.part(queued)
         self.tally.sent(part)
         if self.ledger:
             self.ledger.sent(chunk, queued, part)
 
-    def _show(self, shown: View) -> None:
+    def _settle(self) -> None:
         if self.ledger and not self.sender.failures:
             self.ledger.settle(self.sender.under_way)
+
+    def _show(self, shown: View) -> None:
         self.tally.sample()
         shown.show(self.tally)

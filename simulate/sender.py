@@ -1,6 +1,7 @@
 """Messages into Kafka: each exactly once, in order within its partition, whatever happens to Kafka meanwhile."""
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -100,18 +101,24 @@ class Sender:
 
     @property
     def under_way(self) -> int:
-        """How many messages are neither acknowledged nor failed yet."""
+        """How many messages are neither acknowledged nor failed yet, and errors not told yet: it may be too many."""
         return len(self._producer)
 
     @property
     def acknowledged(self) -> int:
-        """How many messages Kafka has acknowledged so far, as seen by the last call of `poll`."""
-        return self.queued - len(self.failures) + self._refused - self.under_way
+        """How many messages Kafka has acknowledged so far, at the least, as seen by the last call of `poll`."""
+        return self.delivered - self.under_way
 
-    def send(self, chunk: Chunk, stop: Stop) -> list[Positions]:
+    @property
+    def delivered(self) -> int:
+        """How many messages Kafka has acknowledged in the end, when nothing is under way any more."""
+        return self.queued - len(self.failures) + self._refused
+
+    def send(self, chunk: Chunk, stop: Stop, waiting: Callable[[], None]) -> list[Positions]:
         """Queue a chunk, waiting for room; return the positions that were queued, by partition.
 
-        These are all, unless the user asked for the end or a delivery failed while the queue was full.
+        These are all, unless the user asked for the end or a delivery failed while the queue was full. As long as
+        it is full, `waiting` is called again and again.
         """
         queued: list[Positions] = []
         for partition, positions in enumerate(place(chunk, self._topic.partitions)):
@@ -119,7 +126,7 @@ class Sender:
             if chunk.keys is not None:
                 for message, key in zip(messages, at(chunk.keys, positions), strict=True):
                     message["key"] = key
-            queued.append(positions[: self._queue(partition, messages, stop)])
+            queued.append(positions[: self._queue(partition, messages, stop, waiting)])
         self.poll(0)
         return queued
 
@@ -135,7 +142,7 @@ class Sender:
         """Fail what is under way: what has been sent already may be in the log, and counts as unknown."""
         self._producer.purge()
 
-    def _queue(self, partition: int, messages: list[dict[str, Any]], stop: Stop) -> int:
+    def _queue(self, partition: int, messages: list[dict[str, Any]], stop: Stop, waiting: Callable[[], None]) -> int:
         """Queue messages in order; return how many are queued, or refused for good."""
         rest = messages
         while rest:
@@ -148,6 +155,7 @@ class Sender:
                 begun = time.monotonic()
                 self.poll(0.05)
                 self.waited_s += time.monotonic() - begun
+                waiting()
                 if stop or self.failures:
                     break
         return len(messages) - len(rest)

@@ -1,6 +1,7 @@
 """The run in the end, from delivery reports: for people, or as one line of JSON."""
 
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
@@ -33,15 +34,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     truth: str | None
 
 
-def summary_of(tally: Tally, settings: Settings, options: Options) -> Summary:
-    """Sum up, when nothing is under way any more."""
+def summary_of(tally: Tally, settings: Settings, options: Options, *, truth: Path | None) -> Summary:
+    """Sum up, when nothing is under way any more; `truth` is the file that has been written."""
     sender = tally.sender
     outcomes = [classify(failure.value, settings.naive_timezone) for failure in sender.failures]
     rejected = tally.rejected - Counter(reason for reason in outcomes if isinstance(reason, str))
     seconds = tally.elapsed_s
     return Summary(
-        messages=sender.acknowledged,
-        visits=sender.acknowledged - rejected.total(),
+        messages=sender.delivered,
+        visits=sender.delivered - rejected.total(),
         rejected=dict(sorted(rejected.items())),
         late=tally.late,
         repeated=tally.repeated,
@@ -49,11 +50,11 @@ def summary_of(tally: Tally, settings: Settings, options: Options) -> Summary:
         unknown=sum(failure.unknown for failure in sender.failures),
         errors=dict(Counter(failure.error for failure in sender.failures)),
         seconds=round(seconds, 3),
-        rate=round(sender.acknowledged / seconds, 1),
+        rate=round(sender.delivered / seconds, 1),
         rate_asked=None if options.rate is None else float(options.rate),
         held_up_s=round(sender.waited_s, 3),
         cpu_s=round(tally.cpu_s, 3),
-        truth=None if options.truth is None else str(options.truth),
+        truth=None if truth is None else str(truth),
     )
 
 

@@ -41,7 +41,7 @@ class _Lines:
     def show(self, tally: Tally) -> None:
         if tally.elapsed_s < self._next_s:
             return
-        self._next_s += _LINE_EVERY_S
+        self._next_s = (tally.elapsed_s // _LINE_EVERY_S + 1) * _LINE_EVERY_S
         print(line_of(tally), file=sys.stderr, flush=True)
 
 

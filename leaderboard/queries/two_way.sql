@@ -1,12 +1,12 @@
--- Windows of one length from a start on, each with its totals by last action and by country; the limit ends the read.
-SELECT
-    window_start,
-    SUM(IF(board = 'action', visits, 0)),
-    SUM(IF(board = 'country', visits, 0)),
-    SUM(IF(board = 'action', duration_s, 0)),
-    SUM(IF(board = 'country', duration_s, 0))
-FROM window_totals
-WHERE length_s = ? AND window_start > ?
-GROUP BY window_start
-ORDER BY window_start
-LIMIT ?
+-- How many windows of one length a range of the primary key has, and the latest of them whose totals by last action
+-- and by country differ.
+SELECT COUNT(*), MAX(IF(visits_surplus = 0 AND duration_s_surplus = 0, NULL, window_start))
+FROM (
+    SELECT
+        window_start,
+        SUM(CASE board WHEN 'action' THEN visits WHEN 'country' THEN -visits END) AS visits_surplus,
+        SUM(CASE board WHEN 'action' THEN duration_s WHEN 'country' THEN -duration_s END) AS duration_s_surplus
+    FROM window_totals
+    WHERE length_s = ? AND window_start >= ? AND window_start <= ?
+    GROUP BY window_start
+) AS windows

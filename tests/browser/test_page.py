@@ -13,9 +13,9 @@ from ops.servers import ROOT
 from settings import Settings
 from tests.browser.accessibility import axe
 from tests.browser.server import Board, Visits, book, now, serving
-from tests.integration.test_leaderboard_terminal import _Way
 from tests.pipeline import running
 from tests.support import ends, process_environment, produce
+from tests.way import Way
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -92,6 +92,7 @@ def test_pause_holds(page: Page, board: Board, settings: Settings) -> None:
     expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
     page.get_by_role("button", name="Pause").press("Enter")
     expect(page.locator("#state-word")).to_have_text("Paused")
+    expect(page.get_by_role("button", name="Resume")).not_to_have_attribute("aria-pressed", "true")
     held = page.locator("#as-of").inner_text()
     with page.expect_response(lambda response: "/snapshot" in response.url):
         book(settings, Visits(now() + timedelta(seconds=1), "ORDER", "Kenya", 900))
@@ -204,7 +205,7 @@ def test_the_database_away_leaves_the_last_figures_and_says_why(
 ) -> None:
     """They are grey, with the reason, and still readable; when it is back they are live."""
     book(settings, Visits(now(), "FAQ", "Peru", 100), Visits(now(), "ORDER", "Kenya", 60))
-    way = _Way(settings)
+    way = Way(settings.mariadb_host, settings.mariadb_port)
     with serving(environment | {"MARIADB_PORT": str(way.port)}, tmp_path) as board:
         page = browser.new_page()
         page.goto(board.url)

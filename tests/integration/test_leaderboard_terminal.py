@@ -4,13 +4,12 @@ import os
 import pty
 import select
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice, pairwise
 
 import pytest
 
@@ -19,6 +18,7 @@ from settings import Settings
 from sinks import database
 from sinks.database import ConnectionLost, Login
 from tests.support import process_environment, query, wait_until
+from tests.way import Way
 
 COMMAND = (sys.executable, "-m", "leaderboard", "--terminal")
 ROWS = [
@@ -154,68 +154,72 @@ def test_a_terminal_shows_both_boards_live(filled: Settings, environment: dict[s
         assert process.wait(10) == 0
 
 
-class _Way:
-    """A way to MariaDB that can be cut and opened again."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._to = (settings.mariadb_host, settings.mariadb_port)
-        self._sockets: list[socket.socket] = []
-        self.port = 0
-        self.open()
-
-    def open(self) -> None:
-        """Listen, on the same port every time."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def cut(self) -> None:
-        """Refuse new connections and end those that are open."""
-        for one in (self._listener, *self._sockets):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._sockets = []
-
-    def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                far = socket.create_connection(self._to)
-                self._sockets += (near, far)
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=_forward, args=pair, daemon=True).start()
-
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65_536):
-            target.sendall(chunk)
-    for one in (source, target):
-        with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
-def way(filled: Settings) -> Iterator[_Way]:
+def way(filled: Settings) -> Iterator[Way]:
     """The way to MariaDB, for one test."""
-    way = _Way(filled)
+    way = Way(filled.mariadb_host, filled.mariadb_port)
     yield way
     way.cut()
 
 
-def test_the_last_boards_stay_while_mariadb_is_away(filled: Settings, environment: dict[str, str], way: _Way) -> None:
+def test_the_last_boards_stay_while_mariadb_is_away(filled: Settings, environment: dict[str, str], way: Way) -> None:
     """They are grey then, with the reason; when it is back they are live again."""
     with _in_a_terminal(environment | {"MARIADB_PORT": str(way.port)}) as (process, terminal):
         _read(terminal, b"Ivoire")
         way.cut()
-        gone = _read(terminal, b"MARIADB_PORT right?")
+        gone = _read(terminal, b"old: MariaDB at ")
         assert b"ORDER" in gone + _read(terminal, b"Ivoire")
         way.open()
         query(filled, "INSERT INTO window_totals VALUES (86400, '2026-11-23', 'action', 'CATALOG', 9, 1)")
         _read(terminal, b"CATALOG")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+def test_old_boards_say_so_without_a_terminal(filled: Settings, environment: dict[str, str], way: Way) -> None:
+    """While MariaDB is away every snapshot has the reason above the last boards; when it is back, none has."""
+    with subprocess.Popen(
+        [*COMMAND, "--every", "0.1"],
+        env=process_environment(environment | {"MARIADB_PORT": str(way.port)}),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        assert not [line for line in islice(lines, 20) if line.startswith("old: ")]
+        way.cut()
+        old = next(line for line in lines if line.startswith("old: "))
+        assert "is MariaDB running" in old
+        assert "ORDER" in "".join(islice(lines, 10))
+        way.open()
+        heads = (following for line, following in pairwise(lines) if line.startswith("as of "))
+        assert next(line for line in heads if not line.startswith("old: ")) == "\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_within_5_s_when_mariadb_never_answers(
+    number: signal.Signals, filled: Settings, environment: dict[str, str], way: Way
+) -> None:
+    """The server keeps the connection and falls silent: a signal ends the boards all the same."""
+    with subprocess.Popen(
+        [*COMMAND, "--every", "0.1"],
+        env=process_environment(environment | {"MARIADB_PORT": str(way.port)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("as of ")
+        way.hush()
+        wait_until(lambda: way.swallowed, deadline_s=20, what="a question without an answer")
+        began = time.monotonic()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+    assert (process.returncode, said) == (0, "")
 
 
 def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> None:
@@ -232,7 +236,7 @@ def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> Non
     reader.close()
 
 
-def test_a_server_that_is_away_is_no_data(filled: Settings, way: _Way) -> None:
+def test_a_server_that_is_away_is_no_data(filled: Settings, way: Way) -> None:
     """A reader that never had a connection says so."""
     way.cut()
     reader = BoardReader(Login.reader(filled)._replace(port=way.port))

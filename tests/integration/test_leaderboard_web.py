@@ -74,7 +74,7 @@ def until(events: Iterator[Event], name: str) -> Event:
 
 
 def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
-    """Rows have rank, entry, duration, visits and share; ranks of the period before stand beside them."""
+    """Entries have rank, entry, duration, visits and share; ranks of the period before stand beside them."""
     book(
         settings,
         Visits(NOON, "FAQ", "Peru", 10, 2),
@@ -93,10 +93,10 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
     }.items():
         said = board.get(f"/api/v1/boards/action?range={range_name}").json
         names = ("entry", "duration_s", "visits", "previous_rank")
-        assert [[row[name] for name in names] for row in said["rows"]] == rows, range_name
+        assert [[row[name] for name in names] for row in said["entries"]] == rows, range_name
         assert said["as_of"] == "2026-11-20T12:00:00Z"
     said = board.get("/api/v1/boards/country?range=today&limit=1").json
-    [row] = said.pop("rows")
+    [row] = said.pop("entries")
     assert row.pop("trend")
     assert row == {"rank": 1, "entry": "Peru", "duration_s": 510, "visits": 3, "share": 510 / 540, "previous_rank": 1}
     assert said == {
@@ -107,7 +107,7 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
         "compared_with": {"start": "2026-11-19T00:00:00Z", "end": "2026-11-20T00:00:00Z"},
         "trend_bucket_s": said["trend_bucket_s"],
         "board": "country",
-        "entries": 2,
+        "entries_total": 2,
         "duration_s": 540,
         "visits": 4,
     }
@@ -168,13 +168,13 @@ def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings
     book(settings, Visits(now(), "FAQ", "Peru", 10))
     with listening(board, "?range=1h&limit=3") as events:
         first = until(events, "boards")
-        assert [row["entry"] for row in first.json["country"]["rows"]] == ["Peru"]
+        assert [row["entry"] for row in first.json["country"]["entries"]] == ["Peru"]
         took_s = []
         for at in range(5):
             committed = time.monotonic()
             book(settings, Visits(now(), "FAQ", f"Country {at}", 100 + at))
             event = until(events, "boards")
-            while event.json["country"]["rows"][0]["entry"] != f"Country {at}":
+            while event.json["country"]["entries"][0]["entry"] != f"Country {at}":
                 event = until(events, "boards")
             took_s.append(time.monotonic() - committed)
             assert len(event["id"]) == 16
@@ -196,7 +196,7 @@ def test_a_viewer_resumes_where_it_was(
         book(settings, Visits(NOON, "FAQ", "Peru", 1))
         event = until(events, "boards")
         assert event["id"] != last["id"]
-        assert event.json["country"]["rows"][0]["duration_s"] == 11
+        assert event.json["country"]["entries"][0]["duration_s"] == 11
 
 
 def test_the_status_says_what_waits_and_whether_it_moves(board: Board, settings: Settings) -> None:
@@ -209,7 +209,8 @@ def test_the_status_says_what_waits_and_whether_it_moves(board: Board, settings:
     stale = wait_until(
         lambda: (said := board.get("/api/v1/status").json)["state"] == "stale" and said, deadline_s=30, what="stale"
     )
-    assert "4 messages wait in Kafka" in stale["why"]
+    assert "messages wait in Kafka, and none has been counted since " in stale["why"]
+    assert stale["lag"] == 4
     assert stale["next_command"] == "python -m bytewax.run dataflow:flow -w 4"
 
 
@@ -254,7 +255,7 @@ def test_it_starts_before_anything_is_provisioned(environment: dict[str, str], t
         assert "python -m ops provision" in answer.json["error"]
         provision(Settings.from_environment(environment))
         board.wait_until_ready()
-        assert board.get("/api/v1/boards/action").json["rows"] == []
+        assert board.get("/api/v1/boards/action").json["entries"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

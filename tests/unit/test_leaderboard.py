@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.boards import Entry, ranked
-from leaderboard.display import duration_text, shown
+from leaderboard.boards import Boards, Entry, ranked
+from leaderboard.display import View, duration_text, plain, shown
 from leaderboard.ranges import RANGES, Run, moment_of, runs_of, seconds_of, span_of
 
 LENGTHS_S = (5, 60, 3600, 86_400)
@@ -77,6 +77,18 @@ def test_entries_rank_by_duration_then_visits_then_name() -> None:
 def test_durations_read_in_two_units(duration_s: int, text: str) -> None:
     """The two largest units that matter."""
     assert duration_text(duration_s) == text
+
+
+def test_old_boards_say_so_as_text() -> None:
+    """Above the boards, with the reason."""
+    entries = [Entry(1, "FAQ", 7, 1, 1.0)]
+    counts = {"messages": 1, "visits": 1, "rejected": 0}
+    view = View(
+        Boards(range="all", start=AS_OF, end=AS_OF, as_of=AS_OF, read_at=AS_OF, action=entries, country=[], **counts)
+    )
+    assert "old: " not in plain(view, 10)
+    lines = plain(view.with_trouble("old: MariaDB is away"), 10).splitlines()
+    assert lines[1:4] == ["old: MariaDB is away", "", "LAST ACTION (1)"]
 
 
 def test_names_cannot_steer_the_terminal() -> None:

@@ -1,21 +1,26 @@
 """The page's decisions without a server: buckets, periods, health, CSV, and the files that are served."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
+from leaderboard import web
 from leaderboard.api import csv_of
 from leaderboard.boards import Position
 from leaderboard.buckets import MOST_WINDOWS, Buckets, buckets_of
-from leaderboard.health import DATAFLOW, PROVISION, VISITORS, Observed, Rate, status_of
+from leaderboard.health import DATAFLOW, PROVISION, VISITORS, Observed, Rate, Since, status_of
 from leaderboard.lag import Ends
-from leaderboard.poller import Found, Partition, Trouble
+from leaderboard.poller import Found, Partition, Poller, Trouble
 from leaderboard.ranges import RANGES, before, seconds_of, span_of
 from leaderboard.web import STATIC
 from leaderboard.wire import Board, PartitionLag, Standing, TwoWaySum
+from settings import Settings
+from sinks.database import Login
 
 LENGTHS_S = (5, 60, 3600, 86_400)
 AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
@@ -95,7 +100,7 @@ def _position(messages: int, *, at: datetime = AS_OF, visits: int | None = None)
 def _seen(messages: int = 9, *, moved_s: float = 0, answered_s: float = 0, ends: Ends | None = None) -> Observed:
     partitions = [Partition("website.visits", 0, 5), Partition("website.visits", 1, 4)]
     found = Found(_position(messages), partitions, [], TwoWaySum())
-    return Observed(found, None, answered_s, moved_s, 1.0, ends)
+    return Observed(found, None, Since(AS_OF, answered_s), Since(AS_OF, moved_s), 1.0, ends)
 
 
 def test_the_state_is_live_only_when_figures_come() -> None:
@@ -121,6 +126,16 @@ def test_the_state_is_live_only_when_figures_come() -> None:
         assert (status.why is None) == (state == "live")
 
 
+def test_a_reason_stands_still_while_nothing_changes() -> None:
+    """It is read out to those who do not see it: neither ages nor what waits may be in it."""
+    stale = [status_of(_seen(moved_s=moved_s, ends=Ends({0: 5 + moved_s, 1: 4}, None))).why for moved_s in (11, 12, 99)]
+    silent = [status_of(_seen(answered_s=answered_s)).why for answered_s in (4, 5, 99)]
+    assert stale == 3 * [
+        "messages wait in Kafka, and none has been counted since 2026-11-23 20:01:07 UTC: is the dataflow running?"
+    ]
+    assert silent == 3 * ["MariaDB has not answered since 2026-11-23 20:01:07 UTC"]
+
+
 def test_a_lag_is_known_for_every_partition_or_not_at_all() -> None:
     """Ends may be older than positions: no lag is below 0."""
     status = status_of(_seen(ends=Ends({0: 7, 1: 3}, None)))
@@ -142,6 +157,14 @@ def test_a_rate_is_of_the_last_seconds() -> None:
 
 def test_csv_runs_in_no_spreadsheet() -> None:
     """What begins like a formula gets an apostrophe."""
-    rows = [Standing(1, entry, 1, 1, 0.25) for entry in ("=A1", "+1", "-1", "@x", "a=b")]
-    text = csv_of(Board(board="country", entries=5, duration_s=5, visits=5, rows=rows))
+    entries = [Standing(1, entry, 1, 1, 0.25) for entry in ("=A1", "+1", "-1", "@x", "a=b")]
+    text = csv_of(Board(board="country", entries_total=5, duration_s=5, visits=5, entries=entries))
     assert [line.split(",")[1] for line in text.splitlines()] == ["country", "'=A1", "'+1", "'-1", "'@x", "a=b"]
+
+
+def test_a_dead_reader_is_not_alive() -> None:
+    """/livez answers 500 for as long as the process lasts."""
+    poller = Poller(Login.reader(Settings()), dict, lambda _found: None)
+    request = Request({"type": "http", "method": "GET", "headers": [], "state": {"poller": poller}})
+    answer = asyncio.run(web._livez(request))
+    assert (answer.status_code, bytes(answer.body)) == (500, b'{"live":false}')

@@ -27,6 +27,13 @@ export class SeriesChart {
     this.#describe();
   }
 
+  /** Say that the curve is of another range than the one that was chosen. */
+  markOld() {
+    this.words = "not read yet";
+    this.note.textContent = this.words;
+    this.place.setAttribute("aria-label", "Not read yet");
+  }
+
   #data() {
     const start = Date.parse(this.series.start) / 1000;
     const { bucket_s: bucket, visits } = this.series;

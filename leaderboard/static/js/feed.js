@@ -13,11 +13,13 @@ export class Feed {
     setInterval(() => this.#watch(), 1000);
   }
 
-  /** Follow a range with so many rows per board. */
+  /** Follow a range with so many entries per board. */
   follow(range, limit) {
     this.query = new URLSearchParams({ range, limit });
+    if (!this.polling) return this.#open();
+    this.source.close(); // it may be held back, and then come with what was asked for before
     this.#stopPolling();
-    this.#open();
+    this.#poll();
   }
 
   #open() {

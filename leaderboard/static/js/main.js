@@ -42,9 +42,10 @@ function showBoards() {
   const { boards } = page;
   if (boards.range !== page.range) return; // of the range that was followed before
   page.held = boards;
+  byId("boards").dataset.old = "false";
   for (const [name, table] of Object.entries(tables)) {
     const all = page.all[name];
-    const board = all ? boards[name] : { ...boards[name], rows: boards[name].rows.slice(0, FEWEST) };
+    const board = all ? boards[name] : { ...boards[name], entries: boards[name].entries.slice(0, FEWEST) };
     table.render(board, { all, fewest: FEWEST });
   }
   chart.render(boards.series);
@@ -56,8 +57,18 @@ function follow() {
   feed.follow(page.range, Object.values(page.all).some(Boolean) ? MOST : FEWEST);
 }
 
+/** Until figures of the new range come, those of the one before say that they are not: the database may be away. */
+function markOld() {
+  if (!page.held) return;
+  if (page.held.range === page.range) return take({ boards: page.held });
+  byId("boards").dataset.old = "true";
+  for (const table of Object.values(tables)) table.markOld();
+  chart.markOld();
+}
+
 function wantAll(name, all) {
   page.all[name] = all;
+  if (page.paused) pause(false); // what is held has no more rows to show
   follow();
 }
 
@@ -66,12 +77,12 @@ byId("ranges").addEventListener("change", (event) => {
   address.searchParams.set("range", page.range);
   history.replaceState(null, "", address);
   if (page.paused) pause(false);
+  markOld();
   follow();
 });
 
 function pause(paused) {
   page.paused = paused;
-  byId("pause").setAttribute("aria-pressed", String(paused));
   byId("pause").textContent = paused ? "Resume" : "Pause";
   take(paused ? {} : { ...(page.boards && { boards: page.boards }), ...(page.status && { status: page.status }) });
 }

@@ -53,10 +53,10 @@ export class BoardTable {
   /** Show a board; `all` says whether all of its rows have been asked for. */
   render(board, { all, fewest }) {
     const before = new Map([...this.rows].map(([entry, row]) => [entry, row.element.offsetTop]));
-    const compared = board.rows.some((row) => row.previous_rank !== null);
-    const highest = board.rows[0]?.share || 1;
+    const compared = board.entries.some((row) => row.previous_rank !== null);
+    const highest = board.entries[0]?.share || 1;
     const kept = new Map();
-    for (const standing of board.rows) {
+    for (const standing of board.entries) {
       const row = this.rows.get(standing.entry) ?? this.#row(standing);
       this.#fill(row, standing, { compared, highest });
       kept.set(standing.entry, row);
@@ -67,10 +67,15 @@ export class BoardTable {
     });
     this.rows = kept;
     this.#glide(before);
-    this.note.textContent = `${plural(board.entries, "entry", "entries")}, ${duration(board.duration_s)} in ${plural(board.visits, "visit")}`;
-    this.more.hidden = board.entries <= fewest;
-    this.more.textContent = all ? `Show the first ${fewest}` : `Show ${board.entries > 1000 ? "1,000 of " : "all "}${count(board.entries)}`;
+    this.note.textContent = `${plural(board.entries_total, "entry", "entries")}, ${duration(board.duration_s)} in ${plural(board.visits, "visit")}`;
+    this.more.hidden = board.entries_total <= fewest;
+    this.more.textContent = all ? `Show the first ${fewest}` : `Show ${board.entries_total > 1000 ? "1,000 of " : "all "}${count(board.entries_total)}`;
     this.more.setAttribute("aria-expanded", String(all));
+  }
+
+  /** Say that the rows are of another range than the one that was chosen. */
+  markOld() {
+    this.note.textContent = "not read yet";
   }
 
   #row(standing) {

@@ -1,0 +1,75 @@
+"""`python -m simulate --replay` against real Kafka: what was recorded lies there once more, and the truth is of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from simulate.truth import load
+from tests.support import read_committed
+from tests.visitors import Run, check
+
+CSV = """duration,country,page,lastAction,visitDate
+7,"a,""b\""",/x,SHOPPING_CART,2026-01-01T12:00:00Z
+1.5,USA,/x,ORDER,2026-01-01T12:00:01Z
+9,USA,/x,ORDER,2026-01-01T12:00:02Z
+3,Côte d'Ivoire,/y,SHOPPING_CART,2026-01-01T13:59:59+02:00
+"""
+NDJSON = """{"visitDate": "2026-01-01T12:00:00Z", "country": "USA", "lastAction": "SHOPPING_CART", "duration": 5}
+{"visitDate":"2026-01-01T23:00:00Z","country":"USA","lastAction":"FAQ","duration":5,"more":[1]}
+
+not a visit
+{"visitDate": "2026-01-01T12:00:10", "country": "DEU", "lastAction": "FAQ", "duration": 6}
+"""
+AGAIN = 3000  # of each line: more than one chunk
+
+
+@pytest.mark.parametrize("pace", [("--rate", "0"), ("--speed", "1000000")])
+@pytest.mark.parametrize("key", ["none", "country"])
+def test_a_csv_file_comes_into_kafka(
+    pace: tuple[str, str], key: str, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Each row is a message; the truth has the visits, the carts in order, and what is no visit."""
+    (tmp_path / "visits.csv").write_text(CSV, encoding="utf-8")
+    arguments = ["--replay", "visits.csv", *pace, "--key", key, "--truth", "truth.json"]
+    code, _, err = Run(arguments, environment, tmp_path).end()
+    assert code == 0, err
+    truth = load(tmp_path / "truth.json")
+    records = check(settings, truth)
+    assert (truth.visits, truth.rejected) == (3, {"invalid": 1})
+    assert sum(carts.count for carts in truth.carts.values()) == 2
+    sent = sorted((json.loads(record.value or b"") for record in records), key=lambda visit: str(visit["duration"]))
+    assert [(visit["duration"], visit["country"]) for visit in sent] == [
+        ("1.5", "USA"),
+        (3, "Côte d'Ivoire"),
+        (7, 'a,"b"'),
+        (9, "USA"),
+    ]
+
+
+def test_a_recorded_file_comes_flat_out_byte_by_byte(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Hours of visits within seconds, in the order of the file, with the truth of all of them."""
+    (tmp_path / "visits.ndjson").write_text(NDJSON * AGAIN, encoding="utf-8")
+    arguments = ["--replay", "visits.ndjson", "--rate", "0", "--truth", "truth.json"]
+    code, _, err = Run(arguments, environment, tmp_path).end(timeout_s=60)
+    assert code == 0, err
+    truth = load(tmp_path / "truth.json")
+    records = check(settings, truth)
+    assert (truth.visits, truth.rejected) == (2 * AGAIN, {"malformed": AGAIN, "no_timezone": AGAIN})
+    in_order = sorted(records, key=lambda record: (record.offset, record.partition))  # partitions take turns
+    assert [record.value for record in in_order] == [line.encode() for line in NDJSON.splitlines() if line] * AGAIN
+
+
+def test_a_file_that_is_no_ndjson_is_warned_of(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """CSV under another name is sent line by line, and one line says so."""
+    (tmp_path / "visits.txt").write_text(CSV, encoding="utf-8")
+    code, _, err = Run(["--replay", "visits.txt", "--rate", "0"], environment, tmp_path).end()
+    assert code == 0
+    assert err.splitlines()[0] == (
+        "simulate: the first line of --replay visits.txt is no JSON object, and is sent as it is; "
+        "if the file is CSV, its name must end in .csv"
+    )
+    assert len(read_committed(settings, settings.visits_topic)) == 5
