@@ -121,7 +121,8 @@ def translated(doing: str) -> Iterator[None]:
             raise ConnectionLost(said) from error
         if error.errno in _REFUSED:
             line = (
-                f"{said}; check this user and its password, and the hosts it may come from, or run python -m ops provision"
+                f"{said}; check this user and its password, and the hosts it may come from, "
+                "or run python -m ops provision"
             )
             raise Fatal(line, ExitCode.CONFIG) from error
         if error.errno in _NOT_PROVISIONED:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ops.servers import ROOT
 from settings import Settings
@@ -48,7 +48,8 @@ def page(browser: Browser, board: Board) -> Iterator[Page]:
     """A page of 1360 by 900 pixels that nothing has been loaded into; errors and foreign requests fail the test."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=30_000)
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: errors.append(str(error)))

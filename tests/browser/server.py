@@ -113,7 +113,7 @@ class Board:
             except OSError:
                 return False
 
-        wait_until(ready, deadline_s=30, what=f"{path} of the leader board answers; it says {self.said()}")
+        wait_until(ready, deadline_s=90, what=f"{path} of the leader board answers; it says {self.said()}")
 
     def said(self) -> str:
         """Return what it has written to standard output and error."""

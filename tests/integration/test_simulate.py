@@ -183,8 +183,9 @@ def test_a_terminal_shows_a_live_panel(settings: Settings, environment: dict[str
     os.close(ours)
     assert process.wait(30) == 0
     text = shown.decode()
-    for piece in ("visitors, ", "/s of 2,000/s", "acknowledged", "malformed", "held up by Kafka", "the last 2 s"):
+    for piece in ("visitors, ", "/s of 2,000/s", "acknowledged", "malformed", "held up by Kafka"):
         assert piece in text
+    assert re.search(r"the last \d+ s", text)
     assert sum(ends(settings, settings.visits_topic).values()) == 5000
 
 
@@ -218,7 +219,7 @@ def test_the_documented_uses_work(
         assert f"{in_kafka:,} messages acknowledged in " in err
     if "--truth" in command:
         check(settings, load(tmp_path / "truth.json"))
-        assert re.search(r"^5 s: [\d,]+ acknowledged, [\d,]+/s \(2,000/s asked\)", err, re.MULTILINE)
+        assert re.search(r"^\d+ s: [\d,]+ acknowledged, [\d,]+/s \(2,000/s asked\)", err, re.MULTILINE)
 
 
 def test_the_documentation_has_the_five_uses() -> None:
