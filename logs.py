@@ -14,12 +14,17 @@ class _JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _encodable(record.getMessage()),
             **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(entry, enc_hook=str).decode()
+
+
+def _encodable(text: str) -> str:
+    """Escape lone surrogates, which JSON cannot carry: what the system could not decode has them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def set_up(log_format: str) -> None:

@@ -18,6 +18,8 @@ def visit_line(visit: Visit) -> str:
 
 class _EchoPartition(StatelessSinkPartition[str]):
     def write_batch(self, items: list[str]) -> None:
+        if sys.stdout is None:  # closed by whoever started us
+            return
         encoding = sys.stdout.encoding
         text = "".join(f"{line}\n" for line in items)
         # One write: workers share the stream, and their lines must not mix.

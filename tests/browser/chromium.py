@@ -4,8 +4,11 @@ import os
 import shutil
 import subprocess
 
+from ops.servers import ROOT
+from ops.servers.notes import locked
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-INSTALL = "install -y -qq --no-install-recommends chromium fonts-dejavu-core"
+INSTALL = "-o DPkg::Lock::Timeout=280 install -y -qq --no-install-recommends chromium fonts-dejavu-core"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,9 +28,14 @@ def found() -> str | None:
 
 def found_or_installed() -> str | None:
     """Return the path of a Chromium; install Debian's if there is none, root runs this, and apt-get is there."""
-    path, apt_get = found(), shutil.which("apt-get")
-    if path or os.geteuid() or not apt_get:
-        return path
+    with locked(ROOT / ".local" / "chromium"):  # tests run in several processes, apt-get in one
+        return found() or _installed()
+
+
+def _installed() -> str | None:
+    apt_get = shutil.which("apt-get")
+    if os.geteuid() or not apt_get:
+        return None
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for arguments in ("update -qq", INSTALL):
         ended = subprocess.run(

@@ -1,0 +1,71 @@
+"""How clients are configured, and how Kafka's errors read."""
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+import broker
+from failure import ExitCode, Fatal
+from settings import Settings
+
+SETTINGS = Settings(
+    kafka_bootstrap_servers="kafka:9092", kafka_config={"linger.ms": "7", "acks": "1", "client.id": "shop"}
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection of an earlier test has said anything."""
+    monkeypatch.setattr(broker, "_last_words", type(broker._last_words)())
+
+
+def test_whose_word_counts() -> None:
+    """The user's overrides our tuning; what promises rest on overrides the user's."""
+    config = broker.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
+    expected = {"bootstrap.servers": "kafka:9092", "linger.ms": "7", "fetch.wait.max.ms": 10, "acks": "all"}
+    assert expected.items() <= config.items()
+    assert config["client.id"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "cure"),
+    [
+        (KafkaError._INVALID_ARG, ExitCode.CONFIG, "check the KAFKA_CONFIG_* variables"),
+        (KafkaError._AUTHENTICATION, ExitCode.CONFIG, "check the credentials in KAFKA_CONFIG_* and the topics' ACLs"),
+        (KafkaError._SSL, ExitCode.CONFIG, "check the credentials in KAFKA_CONFIG_* and the topics' ACLs"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ExitCode.CONFIG, "and the topics' ACLs"),
+        (KafkaError._TRANSPORT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
+        (KafkaError._TIMED_OUT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
+        (KafkaError.UNKNOWN, ExitCode.ABORTED, "UNKNOWN: what Kafka said"),
+    ],
+)
+def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: str) -> None:
+    """It tells what was tried, what Kafka said, and what to look at."""
+    with pytest.raises(Fatal) as caught, broker.translated("reading topic 'visits'"):
+        raise KafkaException(KafkaError(error, "what Kafka said"))
+    assert caught.value.code == code
+    assert caught.value.line.startswith("reading topic 'visits': ")
+    assert "what Kafka said" in caught.value.line
+    assert caught.value.line.endswith(cure)
+    assert "\n" not in caught.value.line
+
+
+def test_a_time_out_names_what_the_connections_met() -> None:
+    """A request that times out does not say why; the last error of a connection does."""
+    heard = broker.client_config(SETTINGS)["error_cb"]
+    heard(KafkaError(KafkaError._RESOLVE, "no such host"))
+    heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
+    fatal = broker.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
+    assert fatal.code == ExitCode.UNAVAILABLE
+    assert "(no such host)" in fatal.line
+    heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+    fatal = broker.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
+    assert fatal.code == ExitCode.CONFIG
+    assert "wrong password" in fatal.line
+
+
+def test_a_wrong_variable_is_named() -> None:
+    """librdkafka refuses a value: the line says which."""
+    wrong = Settings(kafka_config={"security.protocol": "magic"})
+    with pytest.raises(Fatal, match=r"security\.protocol.*check the KAFKA_CONFIG_\* variables") as caught:
+        broker.admin_client(wrong)
+    assert caught.value.code == ExitCode.CONFIG
