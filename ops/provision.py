@@ -21,7 +21,7 @@ from confluent_kafka import IsolationLevel
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 import broker
-import claim
+import provisioned
 from failure import ExitCode, Fatal
 from ops import accounts, topics
 from settings import Settings
@@ -146,7 +146,7 @@ def tables(connection: Any, settings: Settings) -> set[str]:
 def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | None) -> None:
     if stored is None:
         return
-    claim.refuse_other_settings(settings, stored.topic, stored[4:])
+    provisioned.refuse_other_settings(settings, stored.topic, stored[4:])
     visits = broker.describe(admin, settings, [stored.topic])[stored.topic]
     if visits is None:
         line = (
@@ -155,7 +155,7 @@ def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | 
         )
         raise Fatal(line, ExitCode.DATA)
     if visits.topic_id != stored.topic_id:
-        raise Fatal(claim.recreated_line(visits, stored.topic_id), ExitCode.DATA)
+        raise Fatal(provisioned.recreated_line(visits, stored.topic_id), ExitCode.DATA)
 
 
 def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> None:
@@ -165,7 +165,7 @@ def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> 
         cursor.execute(queries()["read_progress"], (settings.visits_topic,))
         rows = cursor.fetchall()
     if stored is not None:
-        claim.refuse_other_rows(settings.visits_topic, stored.topic_id, stored.partitions, rows)
+        provisioned.refuse_other_rows(settings.visits_topic, stored.topic_id, stored.partitions, rows)
         return
     counted = False
     if "window_totals" in present:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import broker
-import claim
+import provisioned
 from failure import ExitCode, Fatal
 from ops.servers import Servers
 from ops.servers.notes import Notes
@@ -94,7 +94,7 @@ def _ends(settings: Settings, name: str, topic_id: str, partitions: int) -> dict
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
     if topic.topic_id != topic_id:
-        raise Fatal(claim.recreated_line(topic, topic_id), ExitCode.DATA)
+        raise Fatal(provisioned.recreated_line(topic, topic_id), ExitCode.DATA)
     return broker.offsets(admin, name, range(partitions), OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
 
 

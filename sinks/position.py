@@ -13,7 +13,7 @@ from sinks.database import ConnectionLost, Login, Transient, translated
 from sinks.sql import queries
 
 LOCK_WAIT_S = 10
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 12.0  # less than the 15 s after which an idle source asks
 
 
 def lock_name(database_name: str, topic: str, partition: int) -> str:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 import broker
-from broker import headers_of, offset_of
+from broker import offset_of
 from failure import ExitCode, Fatal
 from operators.decode import Reject
-from sinks.tail import VISIT_HEADER, Origin
+from sinks.reject_record import Level, reject_record
+from sinks.tail import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +20,6 @@ STEP_S = 2.0
 _SENDINGS_AGAIN = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
 LIMIT_S = 60.0
 
-_ERRORS = "__connect.errors."
-_OWN_HEADERS = frozenset({VISIT_HEADER, "reason", "truncated"})
-_CUT_BYTES = 64 * 1024
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -30,10 +28,6 @@ _FENCED = frozenset(
         KafkaError.TRANSACTION_COORDINATOR_FENCED,
     }
 )
-
-# How a reject is sent: with others; alone (a batch may be too large though no message is); with its value cut;
-# at last without its key and headers too.
-_WHOLE, _ALONE, _CUT, _BARE = range(4)
 
 
 class OutputTopics(NamedTuple):
@@ -66,7 +60,7 @@ class OutputTransaction:
         self._partition = partition
         self._carts = carts
         self._rejects = rejects
-        self._levels = [_WHOLE] * len(rejects)
+        self._levels = [Level.WHOLE] * len(rejects)
         self._deadline = time.monotonic() + LIMIT_S
         self._again = _SENDINGS_AGAIN
         self._begun = self._committing = self._aborting = False
@@ -182,29 +176,18 @@ class OutputTransaction:
                 self._shorten(index)
                 continue
             self._next_reject += 1
-            if self._levels[index] != _WHOLE and self._producer.flush(STEP_S):
+            if self._levels[index] != Level.WHOLE and self._producer.flush(STEP_S):
                 return False
         return True
 
     def _produce_reject(self, index: int) -> None:
-        reject, level = self._rejects[index], self._levels[index]
-        message = reject.message
-        value, key = message.value(), message.key()
-        headers = _connect_headers(self._topics.visits, reject, self._origin(offset_of(message)))
-        if level < _BARE:
-            headers = _foreign_headers(message) + headers
-        else:
-            key = None
-        if level == _BARE or (level == _CUT and value is not None):
-            headers.append(("truncated", str(len(value or b""))))  # also where only key and headers are gone
-            value = value and value[:_CUT_BYTES]
+        reject = self._rejects[index]
+        origin = self._origin(offset_of(reject.message))
         self._producer.produce(
             self._topics.rejected,
-            value=value,
-            key=key,
             partition=self._partition,
-            headers=headers,
             on_delivery=lambda error, _: self._on_reject(index, error),
+            **reject_record(reject, self._levels[index], self._topics.visits, origin),
         )
 
     def _on_cart(self, error: KafkaError | None, _: Message) -> None:
@@ -221,11 +204,11 @@ class OutputTransaction:
             self._failures.append(error)
 
     def _shorten(self, index: int) -> None:
-        if self._levels[index] == _BARE:
+        if self._levels[index] == Level.BARE:
             offset = offset_of(self._rejects[index].message)
             line = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
             raise Fatal(line, ExitCode.ABORTED)
-        self._levels[index] += 1
+        self._levels[index] = Level(self._levels[index] + 1)
         self._again = _SENDINGS_AGAIN
 
     def _judge(self, error: KafkaError) -> None:
@@ -257,25 +240,3 @@ class OutputTransaction:
         self._again -= 1
         logger.warning("%s: %s; aborting, sending again", self.where, error.str(), extra={"action": "resend"})
         self._aborting = True
-
-
-def _foreign_headers(message: Message) -> list[tuple[str, Any]]:
-    return [
-        (name, value)
-        for name, value in headers_of(message)
-        if name not in _OWN_HEADERS and not name.startswith(_ERRORS)
-    ]
-
-
-def _connect_headers(topic: str, reject: Reject, origin: Origin) -> list[tuple[str, Any]]:
-    """Name them as Kafka Connect's dead letter queues do (KIP-298), so that its tools read them."""
-    return [
-        (VISIT_HEADER, str(origin)),
-        ("reason", reject.reason),
-        (f"{_ERRORS}topic", topic),
-        (f"{_ERRORS}partition", str(origin.partition)),
-        (f"{_ERRORS}offset", str(origin.offset)),
-        (f"{_ERRORS}stage", "VALUE_CONVERTER"),
-        (f"{_ERRORS}exception.class.name", reject.exception),
-        (f"{_ERRORS}exception.message", reject.explanation),
-    ]

@@ -54,7 +54,9 @@ class PartitionReader:
         """Return what has arrived, at most BATCH_MESSAGES and, but for one message, 16 MiB; waits for nothing."""
         with broker.translated(f"reading {self._where}"):
             messages = self._consumer.consume(1, 0)
-            if messages and size_of(messages) < _LARGE_BYTES:
+            if not messages:
+                return []
+            if size_of(messages) < _LARGE_BYTES:
                 messages += self._consumer.consume(self._settings.batch_messages - 1, 0)
             else:
                 self._add_large(messages)
@@ -98,7 +100,7 @@ class PartitionReader:
         """Add messages one by one while they are few bytes together: thousands of large ones fill the memory."""
         size = size_of(messages)
         most = self._settings.batch_messages
-        while messages and len(messages) < most and size < LARGE_BATCH_BYTES:
+        while len(messages) < most and size < LARGE_BATCH_BYTES:
             more = self._consumer.consume(1, 0)
             if not more:
                 return

@@ -6,8 +6,8 @@ import threading
 from confluent_kafka.admin import AdminClient
 
 import broker
-from claim import Provisioned, grown_line, recreated_line
 from failure import ExitCode, Fatal
+from provisioned import Provisioned, grown_line, recreated_line
 from settings import Settings
 
 logger = logging.getLogger(__name__)

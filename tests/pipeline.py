@@ -112,6 +112,27 @@ def running(
         dataflow.kill()
 
 
+@contextmanager
+def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
+    """Run the dataflow as its users keep it running: two processes, started again when one ends."""
+    with (folder / "run.log").open("wb") as output:
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "ops", "run", "-p", "2"],
+            cwd=ROOT,
+            env=process_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield psutil.Process(runner.pid)
+        runner.send_signal(signal.SIGTERM)
+        assert runner.wait(6) == 0
+    finally:
+        runner.kill()
+        runner.wait(30)
+
+
 def run_to_end(environment: Mapping[str, str], folder: Path, *, processes: int = 1, workers: int = 1) -> None:
     """Run the dataflow until the topic's present end; fail where it does not end well."""
     with running(environment | {"STOP_AT_END": "1"}, folder, processes=processes, workers=workers) as dataflow:

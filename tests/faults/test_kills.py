@@ -1,7 +1,6 @@
 """kill -9 at any moment: the database still equals the log up to the offset that it states."""
 
 import random
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,17 @@ import psutil
 
 from ops.servers import ROOT
 from settings import Settings
-from tests.pipeline import Log, check_all, check_promise_1, no_process_left, ops, progressed, run_to_end, running
+from tests.pipeline import (
+    Log,
+    check_all,
+    check_promise_1,
+    no_process_left,
+    ops,
+    ops_run,
+    progressed,
+    run_to_end,
+    running,
+)
 from tests.support import process_environment, produce, wait_until
 from tests.traffic import Truth, traffic
 
@@ -55,39 +64,25 @@ def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[s
     """`ops run` starts the whole set again when one process is killed; SIGTERM ends all within 5 s."""
     sent = traffic(120_000, seed=12)
     truth = Truth(sent)
-    log = tmp_path / "run.log"
-    with log.open("wb") as output:
-        runner = subprocess.Popen(
-            [sys.executable, "-m", "ops", "run", "-p", "2"],
-            cwd=ROOT,
-            env=process_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
     pids: list[int] = []
-    try:
+
+    def new_ones(runner: psutil.Process, before: list[psutil.Process]) -> bool:
+        children = runner.children()
+        return len(children) == len(before) and set(children).isdisjoint(before)
+
+    with ops_run(environment, tmp_path) as runner:
         for part in range(3):
             goal = progressed(settings) + 20_000
             produce(settings, [(m.partition, m.value) for m in sent[part * 40_000 : (part + 1) * 40_000]])
             wait_until(lambda goal=goal: progressed(settings) >= goal, deadline_s=200, what=f"{goal} counted")
-            workers = psutil.Process(runner.pid).children()
+            workers = runner.children()
             assert len(workers) == 2
             pids += [worker.pid for worker in workers]
             workers[part % 2].kill()
-            wait_until(
-                lambda before=workers: set(psutil.Process(runner.pid).children()).isdisjoint(before) or None,
-                deadline_s=90,
-                what="both processes are new ones",
-            )
+            wait_until(lambda before=workers: new_ones(runner, before), deadline_s=90, what="both are new ones")
             check_promise_1(settings, truth)
         wait_until(lambda: progressed(settings) == 120_000, deadline_s=200, what="all counted")
-        pids += [worker.pid for worker in psutil.Process(runner.pid).children()]
-        runner.send_signal(signal.SIGTERM)
-        assert runner.wait(5) == 0
-    finally:
-        runner.kill()
-        runner.wait(30)
+        pids += [worker.pid for worker in runner.children()]
     assert no_process_left(pids)
     check_all(settings, truth)
     verified = ops(environment, "verify")

@@ -1,8 +1,6 @@
 """Servers that go and come back, locks, stopped processes: the promises hold during and after."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,38 +11,17 @@ import mariadb
 import psutil
 import pytest
 
-from ops.servers import ROOT, Servers
+from ops.servers import Servers
 from settings import Settings
 from sinks import database
 from sinks.database import Login
-from tests.pipeline import Log, check_all, check_promise_1, ops, progressed, running
-from tests.support import process_environment, produce, query, wait_until
+from tests.pipeline import Log, check_all, check_promise_1, ops, ops_run, progressed, running
+from tests.support import produce, query, wait_until
 from tests.traffic import Sent, Truth, traffic
 
 MESSAGES = 30_000
 INTERRUPTED = -signal.SIGINT
 NO_SUCH_THREAD = 1094
-
-
-@contextmanager
-def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
-    """Run the dataflow as its users keep it running: two processes, started again when one ends."""
-    with (folder / "run.log").open("wb") as output:
-        runner = subprocess.Popen(
-            [sys.executable, "-m", "ops", "run", "-p", "2"],
-            cwd=ROOT,
-            env=process_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield psutil.Process(runner.pid)
-        runner.send_signal(signal.SIGTERM)
-        assert runner.wait(6) == 0
-    finally:
-        runner.kill()
-        runner.wait(30)
 
 
 @contextmanager

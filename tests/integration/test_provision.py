@@ -194,7 +194,7 @@ def test_other_settings_than_the_databases_are_refused(
 def test_another_version_of_the_decode_rules_is_refused(settings: Settings) -> None:
     """Old and new rules in one database would be neither."""
     query(settings, "UPDATE pipeline SET decode_version = 0")
-    with pytest.raises(Fatal, match=r"the version of the decode rules is 2.* 0"):
+    with pytest.raises(Fatal, match=r"the version of the decode rules is 1.* 0"):
         provision(settings)
 
 

@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 import broker
 import sources.topic_watch
-from claim import Claims, Provisioned
+from claim import Claims
 from failure import ExitCode, Fatal
+from provisioned import Provisioned
 from settings import Settings
 from sources.topic_watch import TopicWatch
 from tests.integration.parts import reading
