@@ -95,10 +95,12 @@ class OutputTransaction:
             self._judge(error.args[0])
             return self._in_time()
         except SystemError as error:
-            # How confluent-kafka tells that the producer was fenced while it ran a delivery callback.
-            if not isinstance(error.__cause__, KafkaException):
-                raise
-            self._judge(error.__cause__.args[0])
+            # How confluent-kafka tells that the producer was fenced while it ran a callback: the reason is the
+            # cause or, if another callback came between, lost; then the next step has it.
+            if isinstance(error.__cause__, KafkaException):
+                self._judge(error.__cause__.args[0])
+            else:
+                logger.warning("%s: %s; trying again", self.where, error, extra={"action": "kafka_retry"})
             return self._in_time()
         return True
 
