@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     """What a process ends with; the numbers are those of BSD's sysexits.h where it has one."""
 
     DIFFERENCES = 1  # verify found the database different from the log
-    PARTIAL = 3  # verify could recount only what retention has left
+    PARTIAL = 3  # verify could not compare a part: retention has taken it, or it is not provisioned
     DATA = 65  # positions, log and outputs contradict each other: a person has to look
     UNAVAILABLE = 69  # Kafka or MariaDB is away: a restart helps when it is back
     ABORTED = 70  # what cannot be retried in place: a restart begins at the committed position

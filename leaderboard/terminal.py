@@ -1,12 +1,8 @@
 """The boards in a terminal, refreshed every second; as plain text where standard output is none."""
 
-import os
-import select
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group
@@ -16,14 +12,12 @@ from rich.text import Text
 from failure import Fatal
 from leaderboard.boards import BoardReader
 from leaderboard.display import View, live, plain
+from ops.supervisor import Stop, stop_signals
 from sinks import database
 from sinks.database import ConnectionLost, Transient
 
 REFRESH_S = 1.0
 _LOOK_UP_S = 0.1
-
-Ended = Callable[[float], bool]
-"""Waits so many seconds, and says whether a signal has asked for the end."""
 
 
 def show_once(reader: BoardReader, range_name: str, top: int) -> None:
@@ -46,34 +40,34 @@ def show(reader: BoardReader, range_name: str, *, top: int, every_s: float, page
     :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
     """
     console = Console()
-    with _ended_by_signals() as ended:
+    with stop_signals() as stop:
         if console.is_terminal and not console.is_dumb_terminal:
-            _show_live(console, ended, reader, range_name, page)
+            _show_live(console, stop, reader, range_name, page)
         else:
-            _each(ended, every_s, reader, range_name, lambda view: print(plain(view, top), end="\n\n", flush=True))
+            _each(stop, every_s, reader, range_name, lambda view: print(plain(view, top), end="\n\n", flush=True))
 
 
-def _show_live(console: Console, ended: Ended, reader: BoardReader, range_name: str, page: str | None) -> None:
+def _show_live(console: Console, stop: Stop, reader: BoardReader, range_name: str, page: str | None) -> None:
     head = [Text(f"the page: {page}")] if page else []
     with Live(console=console, screen=True, auto_refresh=False) as screen:
 
         def draw(view: View) -> None:
             screen.update(Group(*head, live(view, console.height - len(head))), refresh=True)
 
-        _each(ended, REFRESH_S, reader, range_name, draw)
+        _each(stop, REFRESH_S, reader, range_name, draw)
 
 
-def _each(ended: Ended, every_s: float, reader: BoardReader, range_name: str, draw: Callable[[View], Any]) -> None:
+def _each(stop: Stop, every_s: float, reader: BoardReader, range_name: str, draw: Callable[[View], Any]) -> None:
     view = View()
     while True:
         reading = _reading(view, reader, range_name)
         while not reading.done():
             wait([reading], _LOOK_UP_S)
-            if ended(0):
+            if stop.is_set():
                 return  # MariaDB may need longer to answer than anybody wants to wait
         view = reading.result()
         draw(view)
-        if ended(every_s):
+        if stop.wait(every_s):
             return
 
 
@@ -96,18 +90,3 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
         return view.with_boards(reader.read(range_name))
     except (ConnectionLost, Transient) as error:
         return view.with_trouble(f"old: {database.away(error).line}")
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[Ended]:
-    # No threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
-    hears, tells = os.pipe()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: os.write(tells, b"!")) for number in signals]
-    try:
-        yield lambda wait_s: bool(select.select([hears], [], [], wait_s)[0])
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-        os.close(hears)
-        os.close(tells)

@@ -1,12 +1,23 @@
-"""The producer of a partition's outputs: whoever makes it fences every earlier one."""
+"""Transactional producers, such as that of a partition's outputs: whoever makes one fences every earlier one."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 import broker
 from settings import Settings
+
+FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.TRANSACTION_COORDINATOR_FENCED,
+    }
+)
+"""What Kafka and librdkafka say to a producer when another one has taken its transactional.id."""
 
 _LIMIT_S = 30.0
 _STEP_S = 0.5
@@ -20,14 +31,29 @@ def fenced_producer(settings: Settings, partition: int, go_on: Callable[[], None
     :raises Fatal: Kafka is away or refuses.
     """
     transactional_id = f"{settings.carts_topic}-{partition}"  # never of the database: a copy of it must fence too
+    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, go_on=go_on)
+
+
+def transactional_producer(
+    settings: Settings,
+    transactional_id: str,
+    *,
+    limit_s: float,
+    go_on: Callable[[], None] = lambda: None,
+    **more: Any,
+) -> Producer:
+    """Return the one producer of a transactional.id, made within `limit_s`; `more` goes to confluent-kafka as it is.
+
+    :raises Fatal: Kafka is away or refuses.
+    """
     own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
     own["delivery_report_only_error"] = True  # what arrived needs no call
     # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     with broker.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(broker.client_config(settings, tuning=quick, **own, **large))
-        deadline = time.monotonic() + _LIMIT_S
+        producer = Producer(broker.client_config(settings, tuning=quick, **own, **large) | more)
+        deadline = time.monotonic() + limit_s
         while True:
             try:
                 producer.init_transactions(_STEP_S)

@@ -11,6 +11,7 @@ import broker
 from broker import offset_of
 from failure import ExitCode, Fatal
 from operators.decode import Reject
+from sinks.producer import FENCED
 from sinks.reject_record import Level, reject_record
 from sinks.tail import Origin
 
@@ -19,15 +20,6 @@ logger = logging.getLogger(__name__)
 STEP_S = 2.0
 _SENDINGS_AGAIN = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
 LIMIT_S = 60.0
-
-_FENCED = frozenset(
-    {
-        KafkaError._FENCED,
-        KafkaError.PRODUCER_FENCED,
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.TRANSACTION_COORDINATOR_FENCED,
-    }
-)
 
 
 class OutputTopics(NamedTuple):
@@ -220,7 +212,7 @@ class OutputTransaction:
             if self._too_large:
                 self._aborting = True
                 return
-        if error.code() in _FENCED or error.fatal():
+        if error.code() in FENCED or error.fatal():
             line = (
                 f"{self.where}: fenced ({error.name()}): another copy has claimed the partition, or this process "
                 "stood still for more than 10 s"

@@ -3,15 +3,15 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 import broker
 from failure import ExitCode, Fatal
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, Rejected
 from settings import Settings
+from sinks.producer import FENCED, transactional_producer
 
 CHUNK_VISITS = 200
 CHUNK_BYTES = 4_000_000  # a transaction must be done before its time-out of 10 s
@@ -21,14 +21,6 @@ _silent.disabled = True  # its errors reach us as values
 
 _LIMIT_S = 60.0
 _STEP_S = 5.0
-_FENCED = frozenset(
-    {
-        KafkaError._FENCED,
-        KafkaError.PRODUCER_FENCED,
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.TRANSACTION_COORDINATOR_FENCED,
-    }
-)
 _REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER})
 
 
@@ -59,29 +51,7 @@ class Replayer:
         :raises Fatal: Kafka is away or refuses.
         """
         self._visits, self._markers = settings.visits_topic, markers_topic(settings)
-        own: dict[str, Any] = {
-            "transactional_id": self._markers,
-            "transaction_timeout_ms": 10_000,
-            "enable_idempotence": True,
-        }
-        # At its default of 100 ms a begin right after a commit waits that long.
-        quick: dict[str, Any] = {
-            "linger_ms": 5,
-            "retry_backoff_ms": 5,
-            "retry_backoff_max_ms": 1000,
-            "compression_type": "zstd",
-        }
-        own |= {"message_max_bytes": broker.MAX_MESSAGE_BYTES}
-        with broker.translated(f"transactional.id {self._markers!r}"):
-            self._producer = Producer(broker.client_config(settings, tuning=quick, **own) | {"logger": _silent})
-            deadline = time.monotonic() + _LIMIT_S
-            while True:
-                try:
-                    self._producer.init_transactions(broker.REQUEST_TIMEOUT_S)
-                    break
-                except KafkaException as error:
-                    if not error.args[0].retriable() or time.monotonic() > deadline:
-                        raise
+        self._producer = transactional_producer(settings, self._markers, limit_s=_LIMIT_S, logger=_silent)
 
     def send(self, chunk: list[Rejected]) -> int:
         """Send visits and markers, all or none in one transaction; return how many the topic took.
@@ -121,7 +91,7 @@ class Replayer:
         return f"sending visits back to topic {self._visits!r}"
 
     def _ended_by(self, error: KafkaError) -> Fatal:
-        if error.code() in _FENCED or error.fatal():
+        if error.code() in FENCED or error.fatal():
             line = (
                 f"{self._doing}: fenced ({error.name()}): another replay has begun, or this one stood still for more "
                 "than 10 s; run it again: nothing is sent twice"
@@ -149,7 +119,7 @@ class Replayer:
                 error: KafkaError = raised.args[0]
                 if error.code() in _REFUSALS:
                     return error
-                if error.code() in _FENCED:
+                if error.code() in FENCED:
                     raise
                 if not error.retriable() or time.monotonic() > deadline:
                     said = f"{self._doing}: {error.name()}: {error.str()}"

@@ -2,60 +2,46 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from ops.provision import provision
 from ops.servers import Servers
 from settings import Settings
 from simulate.truth import load
-from tests.support import own_names, read_committed, remove
+from tests.support import read_committed
 from tests.visitors import HARD_DAY, Run, await_messages, check, holding, stated
 
 
-@pytest.fixture
-def own_environment(own_servers: Servers) -> Iterator[dict[str, str]]:
-    """A pipeline on servers that the test may kill."""
-    variables = own_names(own_servers)
-    settings = Settings.from_environment(variables)
-    provision(settings)
-    yield variables
-    remove(settings)
-
-
 def test_the_truth_holds_when_kafka_is_killed(
-    own_servers: Servers, own_environment: dict[str, str], tmp_path: Path
+    own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Kill -9 in the middle, twice: the simulator waits and goes on; no visit is lost, doubled or out of order."""
     assert own_servers.kafka is not None
-    settings = Settings.from_environment(own_environment)
     arguments = ["--rate", "20000", "--count", "200000", *HARD_DAY, "--truth", "truth.json", "--summary", "json"]
     run = Run(arguments, own_environment, tmp_path)
     for sent in (20_000, 80_000):
-        await_messages(settings, sent)
+        await_messages(own_settings, sent)
         own_servers.kafka.kill()
         own_servers.kafka.start()
     code, out, err = run.end()
     assert code == 0, err
     assert msgspec.json.decode(out, type=dict)["messages"] == 200_000
-    check(settings, load(tmp_path / "truth.json"))
+    check(own_settings, load(tmp_path / "truth.json"))
 
 
 @pytest.mark.parametrize("how", ["time-out", "second Ctrl-C"])
 def test_a_failed_delivery_is_named_and_not_in_the_truth(
-    how: str, own_servers: Servers, own_environment: dict[str, str], tmp_path: Path
+    how: str, own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Kafka away for longer than it may be: exit code 1, and what may be in the log all the same is listed."""
     assert own_servers.kafka is not None
-    settings = Settings.from_environment(own_environment)
     patience = {"KAFKA_CONFIG_MESSAGE_TIMEOUT_MS": "10000" if how == "time-out" else "300000"}
     patience["KAFKA_CONFIG_LINGER_MS"] = "1000"  # something is always under way
     arguments = ["--rate", "5000", *HARD_DAY, "--truth", "truth.json"]
     run = Run(arguments, own_environment | patience, tmp_path)
-    await_messages(settings, 10_000)
+    await_messages(own_settings, 10_000)
     own_servers.kafka.kill()
     if how == "second Ctrl-C":
         run.process.send_signal(signal.SIGINT)
@@ -65,7 +51,7 @@ def test_a_failed_delivery_is_named_and_not_in_the_truth(
     assert code == 1
     assert re.search(r"[\d,]+ failed \([\d,]+ times .*\); [\d,]+ of these may be in the log all the same", err)
     truth = load(tmp_path / "truth.json")
-    held = holding(settings, read_committed(settings, settings.visits_topic))
+    held = holding(own_settings, read_committed(own_settings, own_settings.visits_topic))
     surplus = sum(held.messages.values()) - sum(truth.messages.values())
     assert 0 <= surplus <= len(truth.unresolved)
     if not surplus:
@@ -81,15 +67,14 @@ def _held_up(run: Run) -> tuple[int, int]:
 
 
 def test_a_full_queue_slows_it_and_is_shown_while_it_lasts(
-    own_servers: Servers, own_environment: dict[str, str], tmp_path: Path
+    own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Kafka away, and no room for more: a line every five seconds says so, and in the end no message is missing."""
     assert own_servers.kafka is not None
-    settings = Settings.from_environment(own_environment)
     small = {"KAFKA_CONFIG_QUEUE_BUFFERING_MAX_MESSAGES": "1000"}
     arguments = ["--rate", "0", "--count", "150000", *HARD_DAY, "--truth", "truth.json", "--summary", "json"]
     run = Run(arguments, own_environment | small, tmp_path)
-    await_messages(settings, 10_000)
+    await_messages(own_settings, 10_000)
     own_servers.kafka.kill()
     try:
         first_s, first_held_s = _held_up(run)
@@ -107,4 +92,4 @@ def test_a_full_queue_slows_it_and_is_shown_while_it_lasts(
     assert summary["held_up_s"] > second_held_s
     moments = [int(found) for found in re.findall(r"^(\d+) s: ", err, re.MULTILINE)]
     assert sorted(set(moments)) == moments, "two lines for one moment"
-    check(settings, load(tmp_path / "truth.json"))
+    check(own_settings, load(tmp_path / "truth.json"))
