@@ -9,9 +9,13 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
 COPY --from=installed /opt/venv /opt/venv
 WORKDIR /app
 COPY *.py ./
+COPY clients clients
 COPY leaderboard leaderboard
 COPY operators operators
 COPY ops ops
+COPY oracle oracle
+COPY partition partition
+COPY process process
 COPY simulate simulate
 COPY sinks sinks
 COPY sources sources

@@ -12,13 +12,13 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-import logs
-from claim import Claims
-from failure import Fatal, end_process
 from operators.carts import abandoned_carts
 from operators.decode import batch_decoder
 from operators.echo import echo_visits
 from operators.windows import fold_windows
+from partition.ownership import Claims
+from process import logs
+from process.errors import Fatal, end_process
 from settings import Settings
 from sinks.kafka import KafkaSink
 from sinks.mariadb import MariaDBSink

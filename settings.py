@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 KAFKA_CONFIG_PREFIX = "KAFKA_CONFIG_"
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from failure import Fatal
+from process.errors import Fatal
 
 COMMANDS = ("pipeline", "stock", "compare", "simulate", "viewers")
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""

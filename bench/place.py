@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import msgspec
 
-import broker
 from bench.process import ROOT, Usage, run_module
-from failure import ExitCode, Fatal
+from clients import kafka
+from clients.sql import queries
 from ops import topics
 from ops.provision import administration, provision
 from ops.servers import Servers, start
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.sql import queries
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def topic(environ: Mapping[str, str], partitions: int) -> Iterator[dict[str, str
     named = {**environ, "VISITS_TOPIC": f"{_new_name()}.visits", "VISITS_PARTITIONS": str(partitions)}
     settings = Settings.from_environment(named)
     try:
-        topics.ensure_visits(broker.admin_client(settings), settings)
+        topics.ensure_visits(kafka.admin_client(settings), settings)
         yield named
     finally:
         _remove_topics(settings, settings.visits_topic)
@@ -129,10 +129,10 @@ def _new_name() -> str:
 
 def _remove_topics(settings: Settings, *names: str) -> None:
     with suppress(Fatal):  # Kafka is away: what ended the run says so already
-        admin = broker.admin_client(settings)
-        present = [name for name, found in broker.describe(admin, settings, names).items() if found]
+        admin = kafka.admin_client(settings)
+        present = [name for name, found in kafka.describe(admin, settings, names).items() if found]
         if present:
-            with broker.translated("removing the benchmark's topics"):
+            with kafka.translated("removing the benchmark's topics"):
                 for future in admin.delete_topics(present).values():
                     future.result()
 

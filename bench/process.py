@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,7 @@ import msgspec
 
 from bench.place import Visits
 from bench.process import Usage
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 _PACKAGES = ("bytewax", "confluent-kafka", "mariadb", "msgspec")
 

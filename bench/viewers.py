@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 
 from bench import place
 from bench.report import positive
+from clients import mariadb
+from clients.mariadb import Login
 from ops.servers.processes import free_port
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 
 _START_S = 30.0
 _SEEN_S = 20.0
@@ -113,7 +113,7 @@ async def _all_have(seen: asyncio.Queue[tuple[int, float]], viewers: int, total:
 def _count(settings: Settings) -> int:
     """Count one visit of the present; return how many there are by action."""
     present = datetime.now(UTC)
-    with closing(database.connect(Login.dataflow(settings))) as connection:
+    with closing(mariadb.connect(Login.dataflow(settings))) as connection:
         cursor = connection.cursor()
         for length_s in _LENGTHS_S:
             start_s = int(present.timestamp()) // length_s * length_s

@@ -7,13 +7,13 @@ import argparse
 import os
 import sys
 
-import logs
-from failure import Fatal
+from clients.mariadb import Login
 from leaderboard.boards import BoardReader
 from leaderboard.ranges import RANGES
 from leaderboard.terminal import show, show_once
+from process import logs
+from process.errors import Fatal
 from settings import Settings
-from sinks.database import Login
 
 
 def main(argv: list[str]) -> int:

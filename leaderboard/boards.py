@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from failure import ExitCode, Fatal
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
 from leaderboard.ranges import moment_of, runs_of, span_of
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
+from process.errors import ExitCode, Fatal
 
 Read = TypeVar("Read")
 Sums = dict[str, dict[str, tuple[int, int]]]
@@ -108,7 +108,7 @@ class BoardReader:
 
     def _snapshot(self, read: Callable[[Any], Read]) -> Read:
         if self._connection is None:
-            self._connection = database.connect(self._login)
+            self._connection = mariadb.connect(self._login)
         with translated(str(self._login)):
             cursor = self._connection.cursor()
             for statement in _BEGIN:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from confluent_kafka import IsolationLevel
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-import broker
-from failure import Fatal
+from clients import kafka
+from process.errors import Fatal
 from settings import Settings
 
 LOOK_S = 1.0
@@ -57,9 +57,9 @@ class LagWatch:
             if not asked:
                 continue
             try:
-                admin = admin or broker.admin_client(self._settings)
+                admin = admin or kafka.admin_client(self._settings)
                 spec, isolation = OffsetSpec.latest(), IsolationLevel.READ_COMMITTED
-                self._publish(Ends(broker.offsets(admin, *asked, spec, isolation), None))
+                self._publish(Ends(kafka.offsets(admin, *asked, spec, isolation), None))
             except Fatal as fatal:
                 self._publish(Ends({}, fatal.line))
                 pause_s = AGAIN_S

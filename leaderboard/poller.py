@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from failure import ExitCode, Fatal
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login, Transient
 from leaderboard.boards import BoardReader, Position, read_position, sql
 from leaderboard.readings import RangeReader
 from leaderboard.two_way import TwoWayCheck
 from leaderboard.wire import RangeReading, TwoWaySum
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient
+from process.errors import ExitCode, Fatal
 
 POLL_S = 0.3
 REREAD_S = 5.0
@@ -101,7 +101,7 @@ class Poller:
         try:
             return self._reader.snapshot(self._read)
         except (ConnectionLost, Transient) as error:
-            return Trouble(database.away(error).line, unprovisioned=False)
+            return Trouble(mariadb.away(error).line, unprovisioned=False)
         except Fatal as fatal:
             return Trouble(fatal.line, unprovisioned=fatal.code == ExitCode.CONFIG)
 

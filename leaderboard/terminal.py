@@ -9,12 +9,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from failure import Fatal
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Transient
 from leaderboard.boards import BoardReader
 from leaderboard.display import View, live, plain
 from ops.supervisor import Stop, stop_signals
-from sinks import database
-from sinks.database import ConnectionLost, Transient
+from process.errors import Fatal
 
 REFRESH_S = 1.0
 _LOOK_UP_S = 0.1
@@ -28,7 +28,7 @@ def show_once(reader: BoardReader, range_name: str, top: int) -> None:
     try:
         print(plain(View(reader.read(range_name)), top))
     except (ConnectionLost, Transient) as error:
-        raise database.away(error) from error
+        raise mariadb.away(error) from error
 
 
 def show(reader: BoardReader, range_name: str, *, top: int, every_s: float, page: str | None = None) -> None:
@@ -89,4 +89,4 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
     try:
         return view.with_boards(reader.read(range_name))
     except (ConnectionLost, Transient) as error:
-        return view.with_trouble(f"old: {database.away(error).line}")
+        return view.with_trouble(f"old: {mariadb.away(error).line}")

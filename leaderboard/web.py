@@ -22,15 +22,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from failure import ExitCode, Fatal, end_process
+from clients.mariadb import Login
 from leaderboard import api
 from leaderboard.address import address_of
 from leaderboard.connection import Connection
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
 from leaderboard.poller import Poller
+from process.errors import ExitCode, Fatal, end_process
 from settings import Settings
-from sinks.database import Login
 
 STATIC = Path(__file__).parent / "static"
 GRACE_S = 2

@@ -9,8 +9,8 @@ import msgspec
 from confluent_kafka import Message
 from msgspec import Meta
 
-from broker import offset_of
-from sources.batch import RawBatch
+from clients.kafka import offset_of
+from operators.batches import RawBatch
 
 DECODE_VERSION = 1
 """Raised whenever a rule of this file changes what a message is: a database keeps the one it began with."""

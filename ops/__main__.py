@@ -6,8 +6,8 @@ import logging
 import sys
 from types import ModuleType
 
-import logs
-from failure import Fatal
+from process import logs
+from process.errors import Fatal
 from settings import Settings
 
 COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "rejected", "demo")

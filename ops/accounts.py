@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from failure import ExitCode, Fatal
+from clients.sql import queries
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.sql import queries
 
 
 class _User(NamedTuple):

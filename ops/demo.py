@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
 from leaderboard.address import address_of
 from ops import servers
 from ops.provision import provision
@@ -29,8 +28,9 @@ from ops.servers.software import ROOT
 from ops.status import partition_states
 from ops.supervisor import Process, end, started, stop_signals
 from ops.up import add_directory, settings_of
+from oracle import truth
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from simulate import truth
 
 _POLL_S = 0.2
 _CATCH_UP_S = 120.0
@@ -138,7 +138,7 @@ class _Demo:
     def verify(self, settings: Settings) -> int:
         """Recount everything, and compare it with what the demos' visitors sent; return verify's exit code."""
         states = partition_states(settings)
-        topic = broker.describe(broker.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
+        topic = kafka.describe(kafka.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
         truths = {path: truth.load(path) for path in self._truths()}
         ours = [path for path, told in truths.items() if topic and told.topic_id == topic.topic_id]
         sent = sum(sum(truths[path].messages.values()) for path in ours)

@@ -20,14 +20,13 @@ from uuid import uuid4
 from confluent_kafka import IsolationLevel
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-import broker
-import provisioned
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import queries, schema
 from ops import accounts, topics
+from partition import provisioned
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
-from sinks.sql import queries, schema
 
 _LOCK_WAIT_S = 10
 
@@ -73,7 +72,7 @@ def administration(settings: Settings) -> Iterator[Any]:
     """
     login = Login.admin(settings)
     try:
-        connection = database.connect(login)
+        connection = mariadb.connect(login)
         try:
             with translated(str(login)):
                 _lock(connection, settings)
@@ -81,7 +80,7 @@ def administration(settings: Settings) -> Iterator[Any]:
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise database.away(error) from error
+        raise mariadb.away(error) from error
 
 
 def _lock(connection: Any, settings: Settings) -> None:
@@ -99,7 +98,7 @@ def _lock(connection: Any, settings: Settings) -> None:
 def provision_through(connection: Any, settings: Settings) -> None:
     """Provision through the connection of `administration`; all is checked before the first change."""
     cursor = connection.cursor()
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     stored = read_pipeline(connection, settings)
     _refuse_difference(admin, settings, stored)
     _refuse_gaps(connection, settings, stored)
@@ -119,7 +118,7 @@ def refuse_unfit(connection: Any, settings: Settings) -> None:
 
     :raises Fatal: a topic is compacted, or a user would have to be created without a password.
     """
-    topics.refuse_unfit(broker.admin_client(settings), settings)
+    topics.refuse_unfit(kafka.admin_client(settings), settings)
     accounts.refuse_missing_passwords(connection.cursor(), settings)
 
 
@@ -147,7 +146,7 @@ def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | 
     if stored is None:
         return
     provisioned.refuse_other_settings(settings, stored.topic, stored[4:])
-    visits = broker.describe(admin, settings, [stored.topic])[stored.topic]
+    visits = kafka.describe(admin, settings, [stored.topic])[stored.topic]
     if visits is None:
         line = (
             f"topic {stored.topic!r} does not exist, but database {settings.mariadb_database!r} counts it (id "
@@ -180,13 +179,13 @@ def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> 
 
 
 def _note_positions(
-    connection: Any, settings: Settings, visits: broker.Topic, stored: Stored | None, admin: AdminClient
+    connection: Any, settings: Settings, visits: kafka.Topic, stored: Stored | None, admin: AdminClient
 ) -> None:
     """Add rows for the partitions that have none, and their number, in one transaction."""
     new = range(stored.partitions if stored else 0, visits.partitions)
     if not new:
         return
-    first = broker.offsets(admin, visits.name, new, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+    first = kafka.offsets(admin, visits.name, new, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
     cursor = connection.cursor()
     if stored is None:
         cursor.execute(queries()["insert_pipeline"], _new_pipeline(settings, visits))
@@ -199,7 +198,7 @@ def _note_positions(
     logger.info("database %s: counting begins for partitions %d-%d of %s", name, new[0], new[-1], visits.name)
 
 
-def _new_pipeline(settings: Settings, visits: broker.Topic) -> Stored:
+def _new_pipeline(settings: Settings, visits: kafka.Topic) -> Stored:
     from operators.decode import DECODE_VERSION
 
     lengths = ",".join(map(str, settings.window_lengths_s))

@@ -26,14 +26,14 @@ import time
 import msgspec
 from rich.console import Console
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
 from ops.rejects.listing import as_json, as_table, groups_of
 from ops.rejects.markers import ensure_markers_topic, read_markers
 from ops.rejects.plan import Judge, Verdict
 from ops.rejects.record import REASONS, RejectedLog, Selection
 from ops.rejects.replay import Replayer, chunks_of
 from ops.rejects.showing import lines_of
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 ASK_BEYOND = 100
@@ -79,9 +79,9 @@ def replay(settings: Settings, selection: Selection, *, max_attempts: int, dry_r
 
     :raises Fatal: many, and nobody assents; Kafka is away or refuses; another replay has begun.
     """
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     log = RejectedLog(settings, admin, selection)
-    visits = broker.describe(admin, settings, [settings.visits_topic])[settings.visits_topic]
+    visits = kafka.describe(admin, settings, [settings.visits_topic])[settings.visits_topic]
     if visits is None:
         line = f"topic {settings.visits_topic!r} does not exist; run python -m ops provision"
         raise Fatal(line, ExitCode.CONFIG)
@@ -105,7 +105,7 @@ def replay(settings: Settings, selection: Selection, *, max_attempts: int, dry_r
 
 
 def _list(settings: Settings, selection: Selection, *, json: bool) -> None:
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     log = RejectedLog(settings, admin, selection)
     groups = groups_of(log.records(), read_markers(settings, admin), int(time.time() * 1000))
     if json:
@@ -115,7 +115,7 @@ def _list(settings: Settings, selection: Selection, *, json: bool) -> None:
 
 
 def _show(settings: Settings, selection: Selection, *, limit: int, most_bytes: int) -> None:
-    log = RejectedLog(settings, broker.admin_client(settings), selection)
+    log = RejectedLog(settings, kafka.admin_client(settings), selection)
     for number, rejected in enumerate(log.records()):
         if number == limit:
             print(f"there are more than {limit}: --limit shows more of them")

@@ -16,14 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
+from clients.sql import queries
 from ops import topics
 from ops.provision import Stored, administration, provision_through, read_pipeline, refuse_unfit, tables
+from partition.position import lock_name
+from partition.producer import fenced_producer
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.position import lock_name
-from sinks.producer import fenced_producer
-from sinks.sql import queries
 
 _LOCK_WAIT_S = 1  # MariaDB frees the lock of a killed process within milliseconds
 _FENCES_AT_ONCE = 8
@@ -54,7 +54,7 @@ def reset(settings: Settings) -> None:
 
     :raises Fatal: HELD when a dataflow runs; a server is away or refuses.
     """
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     with administration(settings) as connection:
         partitions = _lock_partitions(connection, settings, read_pipeline(connection, settings))
         refuse_unfit(connection, settings)
@@ -62,7 +62,7 @@ def reset(settings: Settings) -> None:
         _clear(connection, settings)
         provision_through(connection, settings)
         names = (settings.carts_topic, settings.rejected_topic)
-        for topic in broker.describe(admin, settings, names).values():
+        for topic in kafka.describe(admin, settings, names).values():
             if topic is not None:
                 topics.empty(admin, topic)
                 logger.info("topic %s emptied", topic.name)
@@ -71,7 +71,7 @@ def reset(settings: Settings) -> None:
 def _lock_partitions(connection: Any, settings: Settings, stored: Stored | None) -> int:
     """Lock every partition; return how many there are."""
     names = {settings.visits_topic} | ({stored.topic} if stored else set())
-    present = broker.describe(broker.admin_client(settings), settings, names)
+    present = kafka.describe(kafka.admin_client(settings), settings, names)
     cursor = connection.cursor()
     most = 0
     for name, topic in present.items():

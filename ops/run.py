@@ -16,10 +16,10 @@ import argparse
 import os
 import sys
 
-from failure import ExitCode, Fatal
 from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 from ops.supervisor import supervise
+from process.errors import ExitCode, Fatal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,16 +18,15 @@ from confluent_kafka.admin import OffsetSpec
 from rich.console import Console
 from rich.table import Table
 
-import broker
-import provisioned
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import queries
 from ops.servers import Servers
 from ops.servers.notes import Notes
 from ops.up import add_directory, settings_of
+from partition import provisioned
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
-from sinks.sql import queries
 
 
 class PartitionState(NamedTuple):
@@ -71,7 +70,7 @@ def partition_states(settings: Settings) -> list[PartitionState]:
     """
     login = Login.reader(settings)
     try:
-        with closing(database.connect(login)) as connection, translated(str(login)):
+        with closing(mariadb.connect(login)) as connection, translated(str(login)):
             cursor = connection.cursor()
             cursor.execute(queries()["read_pipeline"])
             pipeline = cursor.fetchone()
@@ -80,7 +79,7 @@ def partition_states(settings: Settings) -> list[PartitionState]:
                 cursor.execute(queries()["partition_states"], (pipeline[2],))
                 rows = cursor.fetchall()
     except (ConnectionLost, Transient) as error:
-        raise database.away(error) from error
+        raise mariadb.away(error) from error
     if pipeline is None:
         line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(line, ExitCode.CONFIG)
@@ -89,13 +88,13 @@ def partition_states(settings: Settings) -> list[PartitionState]:
 
 
 def _ends(settings: Settings, name: str, topic_id: str, partitions: int) -> dict[int, int]:
-    admin = broker.admin_client(settings)
-    topic = broker.describe(admin, settings, [name])[name]
+    admin = kafka.admin_client(settings)
+    topic = kafka.describe(admin, settings, [name])[name]
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
     if topic.topic_id != topic_id:
         raise Fatal(provisioned.recreated_line(topic, topic_id), ExitCode.DATA)
-    return broker.offsets(admin, name, range(partitions), OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+    return kafka.offsets(admin, name, range(partitions), OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
 
 
 def _servers_table(servers: Servers) -> Table:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-from failure import RESTART_HELPS, ExitCode
+from process.errors import RESTART_HELPS, ExitCode
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 HEADERS_BYTES = 65_536
@@ -36,23 +36,23 @@ def refuse_unfit(admin: AdminClient, settings: Settings) -> None:
     :raises Fatal: Kafka is away or refuses, or the topic of visits or of rejected visits is compacted.
     """
     names = (settings.visits_topic, settings.rejected_topic)  # rejected visits keep their keys, which may repeat
-    for name, topic in broker.describe(admin, settings, names).items():
+    for name, topic in kafka.describe(admin, settings, names).items():
         if topic is not None:
-            broker.refuse_compacted(admin, name)
+            kafka.refuse_compacted(admin, name)
 
 
-def ensure_visits(admin: AdminClient, settings: Settings) -> broker.Topic:
+def ensure_visits(admin: AdminClient, settings: Settings) -> kafka.Topic:
     """Return the input topic; make it if it does not exist.
 
     :raises Fatal: Kafka is away or refuses.
     """
     name = settings.visits_topic
-    if broker.describe(admin, settings, [name])[name] is None:
+    if kafka.describe(admin, settings, [name])[name] is None:
         _create(admin, name, settings.visits_partitions, {})
     return _visible(admin, settings, name, 1)
 
 
-def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic) -> None:
+def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) -> None:
     """Make the output topics, or grow them to the input's partitions; whatever could be read can be rejected.
 
     :raises Fatal: Kafka is away or refuses.
@@ -62,7 +62,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic)
         settings.carts_topic: {},
         settings.rejected_topic: {"max.message.bytes": str(largest)},
     }
-    present = broker.describe(admin, settings, own)
+    present = kafka.describe(admin, settings, own)
     for name, config in own.items():
         topic = present[name]
         if topic is None:
@@ -74,14 +74,14 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: broker.Topic)
         _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
 
 
-def empty(admin: AdminClient, topic: broker.Topic) -> None:
+def empty(admin: AdminClient, topic: kafka.Topic) -> None:
     """Delete all records of a topic; it stays the same topic.
 
     :raises Fatal: Kafka is away or refuses.
     """
     ends = [TopicPartition(topic.name, partition, -1) for partition in range(topic.partitions)]
-    with broker.translated(f"emptying topic {topic.name!r}"):
-        for future in admin.delete_records(ends, request_timeout=broker.REQUEST_TIMEOUT_S).values():
+    with kafka.translated(f"emptying topic {topic.name!r}"):
+        for future in admin.delete_records(ends, request_timeout=kafka.REQUEST_TIMEOUT_S).values():
             future.result()
 
 
@@ -91,9 +91,9 @@ def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
     :raises Fatal: Kafka is away or refuses.
     """
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    with broker.translated(f"settings of topic {topic!r}"):
+    with kafka.translated(f"settings of topic {topic!r}"):
         answer: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
-            [resource], request_timeout=broker.REQUEST_TIMEOUT_S
+            [resource], request_timeout=kafka.REQUEST_TIMEOUT_S
         )[resource]
         return {name: str(entry.value) for name, entry in answer.result().items()}
 
@@ -113,7 +113,7 @@ def _grow(admin: AdminClient, name: str, partitions: int) -> None:
 def _set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    with broker.translated(f"setting {name} of topic {topic!r}"):
+    with kafka.translated(f"setting {name} of topic {topic!r}"):
         admin.incremental_alter_configs([resource])[resource].result()
     logger.info("topic %s: %s set to %s", topic, name, value)
 
@@ -123,15 +123,15 @@ def _done(future: "Future[Any]", doing: str, somebody_else_did: int) -> bool:
         future.result()
     except KafkaException as error:
         if error.args[0].code() != somebody_else_did:
-            raise broker.fatal_of(error.args[0], doing) from error
+            raise kafka.fatal_of(error.args[0], doing) from error
         return False
     return True
 
 
-def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int) -> broker.Topic:
+def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
     deadline = time.monotonic() + _VISIBLE_S
     while True:
-        topic = broker.describe(admin, settings, [name])[name]
+        topic = kafka.describe(admin, settings, [name])[name]
         if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
             return topic
         if time.monotonic() > deadline:
@@ -140,7 +140,7 @@ def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int)
         time.sleep(_POLL_S)
 
 
-def _has_leaders(admin: AdminClient, topic: broker.Topic) -> bool:
-    with broker.translated(f"partitions of topic {topic.name!r}"):
-        partitions = admin.list_topics(topic.name, timeout=broker.REQUEST_TIMEOUT_S).topics[topic.name].partitions
+def _has_leaders(admin: AdminClient, topic: kafka.Topic) -> bool:
+    with kafka.translated(f"partitions of topic {topic.name!r}"):
+        partitions = admin.list_topics(topic.name, timeout=kafka.REQUEST_TIMEOUT_S).topics[topic.name].partitions
     return len(partitions) >= topic.partitions and all(at.leader >= 0 for at in partitions.values())

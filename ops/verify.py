@@ -20,15 +20,15 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
-import broker
-from failure import ExitCode, Fatal
-from ops.recount import comparison, log, snapshot
-from ops.recount.log import Extent, Reader
-from ops.recount.outputs import CartCheck, Input, RejectCheck
-from ops.recount.partition import Recount
-from ops.recount.snapshot import Position, Snapshot
-from ops.recount.sums import Sums
-from ops.recount.truth import TruthCheck
+from clients import kafka
+from oracle import comparison, log, snapshot
+from oracle.log import Extent, Reader
+from oracle.outputs import CartCheck, Input, RejectCheck
+from oracle.partition import Recount
+from oracle.snapshot import Position, Snapshot
+from oracle.sums import Sums
+from oracle.truth_check import TruthCheck
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 
@@ -143,8 +143,8 @@ class Verification:
 
     def _topics(self) -> _Topics:
         settings, at = self._settings, self._at
-        admin = broker.admin_client(settings)
-        found = broker.describe(admin, settings, self._names())
+        admin = kafka.admin_client(settings)
+        found = kafka.describe(admin, settings, self._names())
         visits, carts, rejects = (_present(name, found[name]) for name in self._names())
         if visits.topic_id != at.topic_id:
             line = (
@@ -189,7 +189,7 @@ class Verification:
         self._report(comparison.of_position(position, recount, partial=head_is_gone))
 
 
-def _present(name: str, topic: broker.Topic | None) -> broker.Topic:
+def _present(name: str, topic: kafka.Topic | None) -> kafka.Topic:
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
     return topic

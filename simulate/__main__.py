@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from failure import Fatal
+from process.errors import Fatal
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.options import Options

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 from simulate.schedule import Schedule
 
 END_MS = 4_102_444_800_000  # 2100-01-01T00:00:00Z: from there on nothing is a visit

@@ -7,15 +7,15 @@ the simulator meant to send, and those of a failed delivery are taken out by ver
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
-from broker import Topic
-from ops.recount.message import Visit, classify
+from clients.kafka import Topic
+from oracle.message import Visit, classify
+from oracle.truth import ACTION, COUNTRY, CartDigest, Total, Truth, Unresolved
 from settings import Settings
 from simulate.chunk import Chunk, Positions, at
 from simulate.dates import stamp, stamps
 from simulate.deck import Card, Deck
 from simulate.sender import Failure
 from simulate.text import shown
-from simulate.truth import ACTION, COUNTRY, CartDigest, Total, Truth, Unresolved
 
 _FOLD_AFTER_VISITS = 500_000
 

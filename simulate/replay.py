@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from failure import ExitCode, Fatal
-from ops.recount.message import Visit, classify
+from oracle.message import Visit, classify
+from process.errors import ExitCode, Fatal
 from simulate.chunk import MAX_MESSAGES, Chunk
 from simulate.deck import Card, Deck
 

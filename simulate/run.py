@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from failure import Fatal
+from oracle import truth
+from process.errors import Fatal
 from settings import Settings
-from simulate import truth
 from simulate.chunk import Chunk
 from simulate.dates import planned, present
 from simulate.ledger import Ledger

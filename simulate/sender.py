@@ -7,8 +7,8 @@ from zlib import crc32
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from broker import Topic, admin_client, client_config, describe, translated
-from failure import ExitCode, Fatal
+from clients.kafka import Topic, admin_client, client_config, describe, translated
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from simulate.chunk import Chunk, Positions, at
 from simulate.stop import Stop

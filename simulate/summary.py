@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from ops.recount.message import classify
+from oracle.message import classify
 from settings import Settings
 from simulate.options import Options
 from simulate.tally import Tally

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from broker import offset_of
-from claim import Claim, Claims
-from failure import OnFatal
+from clients.kafka import offset_of
 from operators.carts import OutputBatch
 from operators.decode import Reject
+from partition.ownership import Claim, Claims
+from process.errors import OnFatal
 from settings import Settings
 from sinks.partition import CutPartition, PartitionedSink
 from sinks.transaction import OutputTopics, OutputTransaction

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from claim import Claim, Claims
-from failure import ExitCode, Fatal, OnFatal
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Transient
 from operators.windows import Amount, Board, SumBatch, add_to, parts_of
+from partition.ownership import Claim, Claims
+from process.errors import ExitCode, Fatal, OnFatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Transient
 from sinks.partition import CutPartition, PartitionedSink
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class _Patience:
         if self._failures == 0:
             self._since = now
         if now - self._since > LIMIT_S:
-            raise database.away(error) from error
+            raise mariadb.away(error) from error
         pause_s = min(_LONGEST_PAUSE_S, 0.05 * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
         self._failures += 1
         self._not_before = now + pause_s

@@ -9,8 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from claim import Claim, Claims
-from failure import ExitCode, Fatal, OnFatal, raise_fatal
+from partition.ownership import Claim, Claims
+from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
 from settings import Settings
 from sources.kafka import partition_names
 

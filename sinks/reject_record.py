@@ -5,9 +5,9 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from broker import headers_of
+from clients.kafka import headers_of
 from operators.decode import Reject
-from sinks.tail import VISIT_HEADER, Origin
+from partition.tail import VISIT_HEADER, Origin
 
 _ERRORS = "__connect.errors."
 _OWN_HEADERS = frozenset({VISIT_HEADER, "reason", "truncated"})

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-import broker
-from broker import offset_of
-from failure import ExitCode, Fatal
+from clients import kafka
+from clients.kafka import offset_of
 from operators.decode import Reject
-from sinks.producer import FENCED
+from partition.producer import FENCED
+from partition.tail import Origin
+from process.errors import ExitCode, Fatal
 from sinks.reject_record import Level, reject_record
-from sinks.tail import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class OutputTransaction:
             for cart in left:
                 error: Any = cart.pop("_error")
                 if error.code() != KafkaError._QUEUE_FULL:
-                    raise broker.fatal_of(error, self.where)
+                    raise kafka.fatal_of(error, self.where)
             self._unsent = left
         if self._unsent:
             self._producer.poll(0.1)
@@ -224,13 +224,13 @@ class OutputTransaction:
         if sending and (self._failures or error.txn_requires_abort()):
             self._send_again(self._failures[0] if self._failures else error)
         elif not error.retriable():
-            raise broker.fatal_of(error, self.where)
+            raise kafka.fatal_of(error, self.where)
         logger.warning("%s: %s; trying again", self.where, error.str(), extra={"action": "kafka_retry"})
 
     def _send_again(self, error: KafkaError) -> None:
         # Also where Kafka has forgotten the producer's id after a week of silence.
         if not self._again:
-            raise broker.fatal_of(error, self.where)
+            raise kafka.fatal_of(error, self.where)
         self._again -= 1
         logger.warning("%s: %s; aborting, sending again", self.where, error.str(), extra={"action": "resend"})
         self._aborting = True

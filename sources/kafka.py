@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import Message
 
-from claim import Claim, Claims
-from failure import Fatal, OnFatal, raise_fatal
+from operators.batches import RawBatch
+from partition.ownership import Claim, Claims
+from process.errors import Fatal, OnFatal, raise_fatal
 from settings import Settings
-from sources.batch import RawBatch
 from sources.closing import Closing
 from sources.reader import LARGE_BATCH_BYTES, PartitionReader, size_of
 from sources.topic_watch import TopicWatch

@@ -7,9 +7,9 @@ from typing import Any
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-import broker
-from broker import headers_of, offset_of
-from failure import ExitCode, Fatal
+from clients import kafka
+from clients.kafka import headers_of, offset_of
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.closing import Closing
 
@@ -45,14 +45,14 @@ class PartitionReader:
             "queued_max_messages_kbytes": min(max(_PREFETCH_KIB // partitions, 1024), 16_384),
             "fetch_message_max_bytes": max(_FETCH_BYTES // partitions, _SMALLEST_FETCH_BYTES),
         }
-        with broker.translated(self._where):
-            configuration = broker.client_config(settings, tuning=quick, **own, **exact)
+        with kafka.translated(self._where):
+            configuration = kafka.client_config(settings, tuning=quick, **own, **exact)
             self._consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
         self._assign()
 
     def consume(self) -> list[Message]:
         """Return what has arrived, at most BATCH_MESSAGES and, but for one message, 16 MiB; waits for nothing."""
-        with broker.translated(f"reading {self._where}"):
+        with kafka.translated(f"reading {self._where}"):
             messages = self._consumer.consume(1, 0)
             if not messages:
                 return []
@@ -85,13 +85,13 @@ class PartitionReader:
         closing.close(self._consumer)
 
     def _assign(self) -> None:
-        with broker.translated(self._where):
+        with kafka.translated(self._where):
             self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, self.read)])
 
     def _end(self, admin: AdminClient) -> int:
         def of(isolation: IsolationLevel) -> int:
             asked = ([self._at.partition], OffsetSpec.latest(), isolation)
-            return broker.offsets(admin, self._at.topic, *asked)[self._at.partition]
+            return kafka.offsets(admin, self._at.topic, *asked)[self._at.partition]
 
         self._refuse_lost_end(of(IsolationLevel.READ_UNCOMMITTED))
         return of(IsolationLevel.READ_COMMITTED)
@@ -118,12 +118,12 @@ class PartitionReader:
             elif error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
                 self._skip_or_fail()
             else:
-                raise broker.fatal_of(error, f"reading {self._where}")
+                raise kafka.fatal_of(error, f"reading {self._where}")
         return real
 
     def _skip_or_fail(self) -> None:
-        with broker.translated(self._where):
-            begin, end = self._consumer.get_watermark_offsets(self._at, broker.REQUEST_TIMEOUT_S)
+        with kafka.translated(self._where):
+            begin, end = self._consumer.get_watermark_offsets(self._at, kafka.REQUEST_TIMEOUT_S)
         self._refuse_lost_end(end)
         if self.read < begin:
             said = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"

@@ -5,9 +5,9 @@ import threading
 
 from confluent_kafka.admin import AdminClient
 
-import broker
-from failure import ExitCode, Fatal
-from provisioned import Provisioned, grown_line, recreated_line
+from clients import kafka
+from partition.provisioned import Provisioned, grown_line, recreated_line
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class TopicWatch:
 
     def _difference(self, provisioned: Provisioned, admin: AdminClient) -> Fatal | None:
         name = self._settings.visits_topic
-        topic = broker.describe(admin, self._settings, [name])[name]
+        topic = kafka.describe(admin, self._settings, [name])[name]
         if topic is None:
             line = f"topic {name!r} has been deleted; restore it, or start over by python -m ops reset --yes"
             return Fatal(line, ExitCode.DATA)

@@ -8,9 +8,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from failure import Fatal
 from ops.provision import provision
 from ops.servers import Servers, start
+from process.errors import Fatal
 from settings import Settings
 from tests.support import own_names, remove
 

@@ -11,11 +11,10 @@ import pytest
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-import broker
+from clients import kafka, mariadb
+from clients.mariadb import Login
 from ops.servers import ROOT, Servers
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
-from sinks import database
-from sinks.database import Login
 
 Found = TypeVar("Found")
 
@@ -76,13 +75,13 @@ def process_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def remove(settings: Settings) -> None:
     """Remove a test's topics, database and users, whichever exist."""
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     names = [settings.visits_topic, settings.carts_topic, settings.rejected_topic]
-    present = [name for name, topic in broker.describe(admin, settings, names).items() if topic]
+    present = [name for name, topic in kafka.describe(admin, settings, names).items() if topic]
     if present:
         for future in admin.delete_topics(present).values():
             future.result()
-    connection = database.connect(Login.admin(settings))
+    connection = mariadb.connect(Login.admin(settings))
     cursor = connection.cursor()
     cursor.execute(f"DROP DATABASE IF EXISTS `{settings.mariadb_database}`")
     for user in (settings.mariadb_user, settings.mariadb_reader_user):
@@ -96,8 +95,8 @@ def produce(
     settings: Settings, messages: Iterable[tuple[int, bytes | str | None]], *, key: bytes | None = None
 ) -> None:
     """Send (partition, value) to the visits' topic, in order, and wait until all are delivered."""
-    own = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "enable_idempotence": True, "linger_ms": 5}
-    producer = Producer(broker.client_config(settings, **own))
+    own = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "enable_idempotence": True, "linger_ms": 5}
+    producer = Producer(kafka.client_config(settings, **own))
     errors: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -125,7 +124,7 @@ def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -
     starts, reading = _offsets(settings, topic, OffsetSpec.earliest()), ends(settings, topic)
     own = {"group_id": uuid4().hex, "isolation_level": "read_committed", "enable_auto_commit": False}
     own |= {"enable_partition_eof": True, "auto_offset_reset": "error"}
-    consumer = Consumer(broker.client_config(settings, **own))
+    consumer = Consumer(kafka.client_config(settings, **own))
     consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
     records: list[Record] = []
     deadline = time.monotonic() + deadline_s
@@ -159,17 +158,17 @@ def query(settings: Settings, statement: str, values: tuple[Any, ...] = ()) -> l
 
 def _connected(settings: Settings) -> Any:
     try:
-        return database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
-    except database.ConnectionLost:
+        return mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    except mariadb.ConnectionLost:
         return None
 
 
 def _offsets(settings: Settings, topic: str, spec: OffsetSpec) -> dict[int, int]:
-    admin = broker.admin_client(settings)
-    described = broker.describe(admin, settings, [topic])[topic]
+    admin = kafka.admin_client(settings)
+    described = kafka.describe(admin, settings, [topic])[topic]
     assert described is not None, topic
     partitions = range(described.partitions)
-    return broker.offsets(admin, topic, partitions, spec, IsolationLevel.READ_COMMITTED)
+    return kafka.offsets(admin, topic, partitions, spec, IsolationLevel.READ_COMMITTED)
 
 
 def _record(message: Message) -> Record:

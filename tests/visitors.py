@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from operators.carts import cart_line, is_abandoned_cart
 from operators.decode import Visit, decode_value
+from oracle.truth import CartDigest, Carts, Total, Truth
 from settings import Settings
-from simulate.truth import CartDigest, Carts, Total, Truth
 from tests.support import Record, ends, process_environment, read_committed, wait_until
 
 HARD_DAY = [

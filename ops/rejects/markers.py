@@ -5,10 +5,10 @@ import time
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-import broker
-from failure import ExitCode, Fatal
-from ops.recount.log import Reader, extents
+from clients import kafka
 from ops.topics import topic_config
+from oracle.log import Reader, extents
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 _VISIBLE_S = 20.0
@@ -26,7 +26,7 @@ def read_markers(settings: Settings, admin: AdminClient) -> set[str]:
     :raises Fatal: Kafka is away, or a transaction over the markers stays open.
     """
     name = markers_topic(settings)
-    topic = broker.describe(admin, settings, [name])[name]
+    topic = kafka.describe(admin, settings, [name])[name]
     if topic is None:
         return set()
     reader = Reader(settings, name)
@@ -44,14 +44,14 @@ def ensure_markers_topic(settings: Settings, admin: AdminClient) -> None:
     :raises Fatal: Kafka is away or refuses, or the topic is not compacted.
     """
     name = markers_topic(settings)
-    if broker.describe(admin, settings, [name])[name] is None:
+    if kafka.describe(admin, settings, [name])[name] is None:
         # -1: the broker's own replication
         topic = NewTopic(name, num_partitions=1, replication_factor=-1, config={"cleanup.policy": "compact"})
         try:
             admin.create_topics([topic])[name].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise broker.fatal_of(error.args[0], f"creating topic {name!r}") from error
+                raise kafka.fatal_of(error.args[0], f"creating topic {name!r}") from error
     _wait_for_leader(settings, admin, name)
     policy = topic_config(admin, name)["cleanup.policy"]
     if policy != "compact":
@@ -62,8 +62,8 @@ def ensure_markers_topic(settings: Settings, admin: AdminClient) -> None:
 def _wait_for_leader(settings: Settings, admin: AdminClient, name: str) -> None:
     deadline = time.monotonic() + _VISIBLE_S
     while True:
-        with broker.translated(f"topic {name!r}"):
-            found = admin.list_topics(name, timeout=broker.REQUEST_TIMEOUT_S).topics[name]
+        with kafka.translated(f"topic {name!r}"):
+            found = admin.list_topics(name, timeout=kafka.REQUEST_TIMEOUT_S).topics[name]
         if found.error is None and found.partitions and all(part.leader >= 0 for part in found.partitions.values()):
             return
         if time.monotonic() > deadline:

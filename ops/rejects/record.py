@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-import broker
-from failure import ExitCode, Fatal
-from ops.recount.log import Extent, Reader, extents
+from clients import kafka
+from oracle.log import Extent, Reader, extents
+from partition.tail import VISIT_HEADER, Origin, reject_origin
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.tail import VISIT_HEADER, Origin, reject_origin
 
 ATTEMPT_HEADER = "website-attempt"
 """Counts how often a visit was sent back: the sink keeps it when the visit is rejected once more."""
@@ -37,7 +37,7 @@ class Rejected(NamedTuple):
     @classmethod
     def of(cls, partition: int, offset: int, message: Message) -> "Rejected":
         """Read a record's headers; of a repeated one the last counts, which is the sink's."""
-        headers = dict(broker.headers_of(message))
+        headers = dict(kafka.headers_of(message))
         reason, said = (_text(headers.get(name)) for name in ("reason", f"{_ERRORS}exception.message"))
         attempts = _number(headers.get(ATTEMPT_HEADER))
         origin = reject_origin(message)
@@ -56,7 +56,7 @@ class Rejected(NamedTuple):
 
     def original_headers(self) -> list[tuple[str, Any]]:
         """Return the headers that the visit came with: without the sink's, and without the attempts."""
-        pairs = broker.headers_of(self.message)
+        pairs = kafka.headers_of(self.message)
         return [(name, value) for name, value in pairs if name not in _OURS and not name.startswith(_ERRORS)]
 
 
@@ -89,7 +89,7 @@ class RejectedLog:
         :raises Fatal: there is no such topic or partition, or Kafka is away.
         """
         self.topic = settings.rejected_topic
-        topic = broker.describe(admin, settings, [self.topic])[self.topic]
+        topic = kafka.describe(admin, settings, [self.topic])[self.topic]
         if topic is None:
             raise Fatal(f"topic {self.topic!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
         if selection.partition is not None and selection.partition >= topic.partitions:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, Rejected
+from partition.producer import FENCED, transactional_producer
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.producer import FENCED, transactional_producer
 
 CHUNK_VISITS = 200
 CHUNK_BYTES = 4_000_000  # a transaction must be done before its time-out of 10 s
@@ -97,7 +97,7 @@ class Replayer:
                 "than 10 s; run it again: nothing is sent twice"
             )
             return Fatal(line, ExitCode.ABORTED)
-        return broker.fatal_of(error, self._doing)
+        return kafka.fatal_of(error, self._doing)
 
     def _produce(self, visit: Rejected) -> None:
         message, attempt = visit.message, str(visit.attempts + 1)

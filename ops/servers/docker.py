@@ -10,10 +10,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from failure import ExitCode, Fatal
 from ops.servers.notes import Notes
 from ops.servers.processes import free_port
 from ops.servers.software import ROOT
+from process.errors import ExitCode, Fatal
 
 _COMPOSE_FILE = ROOT / "compose.yaml"
 _OLDEST_API = (1, 44)  # of Docker 25, the first that knows a health check's start_interval

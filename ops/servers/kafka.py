@@ -8,10 +8,10 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from failure import ExitCode, Fatal
 from ops.servers import software
 from ops.servers.local import LocalServer
 from ops.servers.processes import free_port
+from process.errors import ExitCode, Fatal
 
 # Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the
 # visits' own times are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.

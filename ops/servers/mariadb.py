@@ -4,11 +4,11 @@ import os
 import shutil
 import subprocess
 
-from failure import ExitCode, Fatal
+from clients import mariadb
 from ops.servers import software
 from ops.servers.local import LocalServer
 from ops.servers.processes import free_port
-from sinks import database
+from process.errors import ExitCode, Fatal
 
 ADMIN = "root"
 
@@ -99,10 +99,10 @@ class MariaDB(LocalServer):
 
     def _answers(self) -> bool:
         password = self._notes.admin_password
-        login = database.Login("127.0.0.1", self._notes.mariadb_port, ADMIN, password, None, None)
+        login = mariadb.Login("127.0.0.1", self._notes.mariadb_port, ADMIN, password, None, None)
         try:
-            database.connect(login).close()
-        except database.ConnectionLost:
+            mariadb.connect(login).close()
+        except mariadb.ConnectionLost:
             return False
         return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 
 def _password() -> str:

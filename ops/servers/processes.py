@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 _POLL_S = 0.05
 _CLOSING_S = 3.0

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from failure import ExitCode, Fatal
 from ops.servers.notes import locked
+from process.errors import ExitCode, Fatal
 
 ROOT = Path(__file__).resolve().parents[2]
 SOFTWARE = ROOT / ".local" / "software"

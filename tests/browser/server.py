@@ -11,11 +11,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clients import mariadb
+from clients.mariadb import Login
 from ops.servers import ROOT
 from ops.servers.processes import free_port
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from tests.support import process_environment, wait_until
 
 LENGTHS_S = (5, 60, 3600, 86_400)
@@ -52,7 +52,7 @@ def book(settings: Settings, *booked: Visits) -> None:
                 total[1] += visits
     visits = sum(one.visits for one in booked)
     latest = max(one.at for one in booked).replace(tzinfo=None)
-    connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
     cursor = connection.cursor()
     cursor.executemany(_ADD, [(*key, *total) for key, total in sums.items()])
     cursor.execute(_MOVE, (visits, visits, visits, latest, latest))

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import Producer
 
-import broker
+from clients import kafka
 from settings import Settings
 from tests.pipeline import ops, progressed, run_to_end, running
 from tests.support import query, read_committed, wait_until
@@ -19,7 +19,7 @@ Strange = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 def send(settings: Settings, messages: list[Strange], *, compression: str, partitions: int = 1) -> None:
     own = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
-    producer = Producer(broker.client_config(settings, **own))
+    producer = Producer(kafka.client_config(settings, **own))
     for at, (key, value, headers) in enumerate(messages):
         producer.produce(settings.visits_topic, value, key, partition=at % partitions, headers=headers)
         producer.poll(0)
@@ -87,7 +87,7 @@ def test_what_the_rejected_topic_refuses_is_cut(
         settings.rejected_topic,
         incremental_configs=[ConfigEntry("max.message.bytes", "200000", incremental_operation=AlterConfigOpType.SET)],
     )
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     admin.incremental_alter_configs([resource])[resource].result()
     junk = os.urandom(MB)
     messages: list[Strange] = [(None, junk[at : at + 150_000], []) for at in range(0, 600_000, 150_000)]

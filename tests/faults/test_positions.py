@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-import broker
+from clients import kafka
 from ops.provision import provision
 from settings import Settings
 from tests.pipeline import check_all, check_promise_1, ops, progressed, run_to_end, running
@@ -26,7 +26,7 @@ def send(settings: Settings, sent: list[Sent]) -> None:
 
 def empty(settings: Settings, topic: str, *, before: dict[int, int] | None = None) -> None:
     """Delete a topic's records before these offsets (default: all of them)."""
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     at = [TopicPartition(topic, partition, offset) for partition, offset in (before or ends(settings, topic)).items()]
     for future in admin.delete_records(at).values():
         future.result()
@@ -92,7 +92,7 @@ def test_the_last_cart_far_behind_foreign_and_aborted_records(
     send(settings, sent)
     run_to_end(environment, tmp_path)
     carts = read_committed(settings, settings.carts_topic)
-    foreign = Producer(broker.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
+    foreign = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
     foreign.init_transactions(30)
     for commits in (True, False, True, False):
         foreign.begin_transaction()
@@ -124,7 +124,7 @@ def test_a_topic_recreated(settings: Settings, environment: dict[str, str], tmp_
     run_to_end(environment, tmp_path)
 
     def recreate() -> None:
-        admin = broker.admin_client(settings)
+        admin = kafka.admin_client(settings)
         admin.delete_topics([settings.visits_topic])[settings.visits_topic].result()
         wait_until(lambda: created(admin), deadline_s=30, what="the topic is there again")
 
@@ -159,7 +159,7 @@ def test_partitions_added_while_running(settings: Settings, environment: dict[st
     send(settings, sent)
     with running(environment, tmp_path) as dataflow:
         wait_until(lambda: progressed(settings) == 2000, deadline_s=60, what="2000 counted")
-        admin = broker.admin_client(settings)
+        admin = kafka.admin_client(settings)
         admin.create_partitions([NewPartitions(settings.visits_topic, 6)])[settings.visits_topic].result()
         assert dataflow.wait(40) == [CONFIG]
         assert "has 6 partitions, but 4 are provisioned; run python -m ops provision" in dataflow.said()
@@ -199,7 +199,7 @@ def test_retention_deleting_what_was_not_read(
 
 def test_an_input_written_by_transactions(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """Aborted messages are no messages; control records move the position on, to the very end."""
-    producer = Producer(broker.client_config(settings, transactional_id=settings.visits_topic))
+    producer = Producer(kafka.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     counted: list[Sent] = []
     for seed in range(10):
@@ -235,7 +235,7 @@ def test_somebody_elses_consumer_with_our_group_id(
     send(settings, sent[:3000])
     stop = threading.Event()
     own = {"group_id": settings.kafka_group_id, "auto_offset_reset": "earliest", "auto_commit_interval_ms": 100}
-    other = Consumer(broker.client_config(settings, **own))
+    other = Consumer(kafka.client_config(settings, **own))
     other.subscribe([settings.visits_topic])
 
     def consume() -> None:
@@ -260,7 +260,7 @@ def test_the_groups_lag_is_shown(settings: Settings, environment: dict[str, str]
     """Kafka's own tools see how far the dataflow is: the group's offsets follow progress."""
     send(settings, traffic(2000, seed=43))
     with running(environment, tmp_path):
-        consumer = Consumer(broker.client_config(settings, group_id=settings.kafka_group_id))
+        consumer = Consumer(kafka.client_config(settings, group_id=settings.kafka_group_id))
         at = [TopicPartition(settings.visits_topic, partition) for partition in range(4)]
         expected = ends(settings, settings.visits_topic)
         wait_until(

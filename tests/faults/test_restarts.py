@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import mariadb
+import mariadb as driver
 import psutil
 import pytest
 
+from clients import mariadb
+from clients.mariadb import Login
 from ops.servers import Servers
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from tests.pipeline import Log, check_all, check_promise_1, ops, ops_run, progressed, running
 from tests.support import produce, query, wait_until
 from tests.traffic import Sent, Truth, traffic
@@ -147,7 +147,7 @@ def kill_connections(settings: Settings) -> None:
     for (connection,) in query(settings, listed, (settings.mariadb_user,)):
         try:
             query(settings, f"KILL {connection}")
-        except mariadb.Error as error:
+        except driver.Error as error:
             if error.errno != NO_SUCH_THREAD:
                 raise
 
@@ -156,7 +156,7 @@ def test_rows_locked_by_another_connection(settings: Settings, environment: dict
     """A lock on all totals for longer than a statement waits (5 s) delays, and changes nothing."""
 
     def lock(_: psutil.Process) -> None:
-        connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+        connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
         cursor = connection.cursor()
         cursor.execute("SET SESSION idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0")
         cursor.execute("SELECT COUNT(*) FROM window_totals WHERE visits >= 0 FOR UPDATE")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from claim import Claim, Claims
-from failure import Fatal
+from operators.batches import RawBatch
+from partition.ownership import Claim, Claims
+from process.errors import Fatal
 from settings import Settings
-from sources.batch import RawBatch
 from sources.kafka import KafkaSource, partition_key
 from tests.support import wait_until
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-import broker
+from clients import kafka, mariadb
+from clients.mariadb import Login
 from ops.servers import ROOT, Servers
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from tests.support import process_environment, wait_until
 
 MESSAGES = 20_000
@@ -27,9 +26,9 @@ def bench(servers: Servers) -> "Iterator[Any]":
     environment = servers.environment()
     yield lambda *arguments: _bench(environment, *arguments)
     settings = Settings.from_environment(environment)
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     wait_until(lambda: not _ours(admin.list_topics(timeout=10).topics), deadline_s=30, what="its topics are gone")
-    connection = database.connect(Login.admin(settings))
+    connection = mariadb.connect(Login.admin(settings))
     cursor = connection.cursor()
     cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
     left = _ours(row[0] for row in cursor.fetchall())

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-import broker
-from claim import Claims
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import Login
+from partition.ownership import Claims
+from partition.position import PartitionConnection
+from partition.tail import NOTHING
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import Login
-from sinks.position import PartitionConnection
-from sinks.tail import NOTHING
 from tests.integration.parts import DEADLINE_S, claimed
 from tests.support import ends, query, read_committed, wait_until
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 @pytest.fixture
 def administrator(settings: Settings) -> Iterator[Any]:
     """A connection of the administrator's, with transactions by hand."""
-    connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
     connection.cursor().execute("SET SESSION idle_write_transaction_timeout = 0")
     yield connection
     connection.close()
@@ -109,7 +108,7 @@ def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any
 
 def test_another_producers_open_transaction_is_waited_for(settings: Settings) -> None:
     """It hides what lies behind it in the output topic: the claim stands when it has ended."""
-    foreign = Producer(broker.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
+    foreign = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
     foreign.init_transactions(30)
     foreign.begin_transaction()
     foreign.produce(settings.carts_topic, b"foreign", partition=0)
@@ -193,7 +192,7 @@ def test_a_wrong_way_to_log_in_is_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], words: str
 ) -> None:
     """A listener that speaks neither TLS nor SASL: the line tells more than that nothing came in time."""
-    monkeypatch.setattr(broker, "REQUEST_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(kafka, "REQUEST_TIMEOUT_S", 2.0)
     secret = {"sasl.username": "user", "sasl.password": "never shown"} if "sasl.mechanisms" in config else {}
     refused = refusal(replace(settings, kafka_config=config | secret))
     assert words in refused.line

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
-import broker
+from clients import kafka
 from ops.servers.processes import free_port
 from settings import Settings
 from tests.pipeline import running
@@ -68,7 +68,7 @@ def test_an_output_topic_with_too_few_partitions(
 ) -> None:
     """A visit's outputs go to the partition that it came from."""
     few = f"{settings.carts_topic}.few"
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     admin.create_topics([NewTopic(few, num_partitions=1)])[few].result()
     try:
         code, line = refused(environment | {"CARTS_TOPIC": few}, tmp_path)
@@ -85,7 +85,7 @@ def test_a_compacted_input_is_refused(settings: Settings, environment: dict[str,
         settings.visits_topic,
         incremental_configs=[ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)],
     )
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     admin.incremental_alter_configs([resource])[resource].result()
     code, line = refused(environment, tmp_path)
     assert code == CONFIG

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from failure import ExitCode, Fatal
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
 from ops.servers.processes import free_port
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 @pytest.fixture
 def connection(settings: Settings) -> Iterator[Any]:
     """The dataflow's connection."""
-    connection = database.connect(Login.dataflow(settings))
+    connection = mariadb.connect(Login.dataflow(settings))
     yield connection
     connection.close()
 
@@ -53,7 +53,7 @@ def test_what_holds_on_every_connection(connection: Any) -> None:
 def test_a_refused_login_is_one_line(settings: Settings, change: dict[str, str], words: str) -> None:
     """It names the server and the user, never the password."""
     with pytest.raises(Fatal) as caught:
-        database.connect(Login.dataflow(replace(settings, **change)))  # type: ignore[arg-type]
+        mariadb.connect(Login.dataflow(replace(settings, **change)))  # type: ignore[arg-type]
     assert caught.value.code == ExitCode.CONFIG
     user = change.get("mariadb_user", settings.mariadb_user)
     assert caught.value.line.startswith(f"MariaDB at 127.0.0.1:{settings.mariadb_port} as '{user}': error 1")
@@ -64,15 +64,15 @@ def test_a_refused_login_is_one_line(settings: Settings, change: dict[str, str],
 def test_a_server_that_is_away_may_come_back(settings: Settings) -> None:
     """Nobody listens: not an end, but a reason to try again."""
     with pytest.raises(ConnectionLost) as caught:
-        database.connect(Login.dataflow(replace(settings, mariadb_port=free_port())))
-    fatal = database.away(caught.value)
+        mariadb.connect(Login.dataflow(replace(settings, mariadb_port=free_port())))
+    fatal = mariadb.away(caught.value)
     assert fatal.code == ExitCode.UNAVAILABLE
     assert "MARIADB_PORT" in fatal.line
 
 
 def test_localhost_means_the_port_that_is_set(settings: Settings) -> None:
     """Not a socket file of the connector's own choice."""
-    database.connect(Login.dataflow(replace(settings, mariadb_host="localhost"))).close()
+    mariadb.connect(Login.dataflow(replace(settings, mariadb_host="localhost"))).close()
 
 
 def test_a_missing_table_is_not_provisioned(connection: Any) -> None:
@@ -98,7 +98,7 @@ def test_any_other_error_ends_the_run(connection: Any) -> None:
 
 def test_a_killed_connection_is_lost(connection: Any, settings: Settings) -> None:
     """KILL, a restart, a cut: nobody knows what became of the last commit."""
-    admin = database.connect(Login.admin(settings))
+    admin = mariadb.connect(Login.admin(settings))
     execute(admin, f"KILL {execute(connection, 'SELECT CONNECTION_ID()')[0][0]}")
     admin.close()
     with pytest.raises(ConnectionLost):
@@ -107,7 +107,7 @@ def test_a_killed_connection_is_lost(connection: Any, settings: Settings) -> Non
 
 def test_a_deadlock_and_a_locked_row_are_tried_again(connection: Any, settings: Settings) -> None:
     """The statement has lost against another one."""
-    other = database.connect(Login.dataflow(settings))
+    other = mariadb.connect(Login.dataflow(settings))
     execute(other, "SELECT * FROM progress FOR UPDATE")
     execute(connection, "SET SESSION innodb_lock_wait_timeout = 0")
     with pytest.raises(Transient, match=r"^trying: error 1205: "):

@@ -6,9 +6,9 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import cluster_main, run_main
 
-from claim import Claims
 from dataflow import build
 from operators.windows import SumBatch
+from partition.ownership import Claims
 from settings import Settings
 from sinks.kafka import KafkaSink
 from sinks.mariadb import MariaDBSink

@@ -9,12 +9,12 @@ import pytest
 from bytewax.outputs import StatefulSinkPartition
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-import broker
-from claim import Claim
-from failure import ExitCode, Fatal
+from clients import kafka
 from operators.carts import OutputBatch
 from operators.decode import Reject
 from ops.servers import Servers
+from partition.ownership import Claim
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from sinks.kafka import KafkaSink
 from sinks.transaction import OutputTopics, OutputTransaction
@@ -118,7 +118,7 @@ def test_what_is_there_is_dropped_by_each_topics_own_tail(settings: Settings) ->
             write(sink, claim, batch)
     assert values(settings, settings.carts_topic) == [b"three", b"11", b"20"]
     assert values(settings, settings.rejected_topic) == [b"five", b"12"]
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     for future in admin.delete_records([TopicPartition(settings.carts_topic, 0, -1)]).values():
         future.result(30)
     with sink_of(settings) as (sink, claim):
@@ -151,7 +151,7 @@ def test_it_is_fenced_by_a_second_claim(settings: Settings, producer_of: Callabl
     with sink_of(settings) as (sink, claim):
         write(sink, claim, cut(0, 10, carts={3: "three"}))
         claim.producer = producer_of(claim.producer)
-        later = Producer(broker.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
+        later = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
         later.init_transactions(30)
         with pytest.raises(Fatal) as caught:
             write(sink, claim, cut(10, 20, carts={11: "eleven"}))
@@ -179,7 +179,7 @@ def transaction_of(settings: Settings, claim: Claim, producer: Producer, carts: 
 
 def producer_with_a_short_queue(settings: Settings) -> Producer:
     own = {"transactional_id": f"{settings.carts_topic}-0", "queue_buffering_max_messages": 100, "linger_ms": 1}
-    producer = Producer(broker.client_config(settings, **own))
+    producer = Producer(kafka.client_config(settings, **own))
     producer.init_transactions(30)
     return producer
 

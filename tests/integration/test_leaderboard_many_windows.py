@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from clients import mariadb
+from clients.mariadb import Login
 from leaderboard.boards import read_position
 from leaderboard.ranges import RANGES, moment_of, seconds_of
 from leaderboard.readings import RangeReader
 from leaderboard.two_way import TwoWayCheck
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from tests.browser.server import serving
 from tests.support import query, wait_until
 
@@ -47,7 +47,7 @@ def filled(settings: Settings) -> Settings:
 @pytest.fixture
 def cursor(filled: Settings) -> Iterator[Any]:
     """A cursor of the leader board's own user."""
-    with closing(database.connect(Login.reader(filled))) as connection:
+    with closing(mariadb.connect(Login.reader(filled))) as connection:
         yield connection.cursor()
 
 

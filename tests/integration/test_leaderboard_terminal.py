@@ -13,10 +13,10 @@ from itertools import islice, pairwise
 
 import pytest
 
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login
 from leaderboard.boards import BoardReader, Boards, Entry
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login
 from tests.support import process_environment, query, wait_until
 from tests.way import Way
 
@@ -242,7 +242,7 @@ def test_a_server_that_is_away_is_no_data(filled: Settings, way: Way) -> None:
     reader = BoardReader(Login.reader(filled)._replace(port=way.port))
     with pytest.raises(ConnectionLost, match="2002"):
         reader.read("all")
-    assert "is MariaDB running" in database.away(ConnectionLost("x")).line
+    assert "is MariaDB running" in mariadb.away(ConnectionLost("x")).line
 
 
 def test_nothing_provisioned_is_one_clear_line(environment: dict[str, str]) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from clients import mariadb
+from clients.mariadb import Login
 from ops.servers import ROOT, Servers, docker, start
 from ops.servers.notes import Notes
 from ops.status import partition_states
 from ops.up import settings_of
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from tests.support import process_environment, wait_until
 
 NAMES = [
@@ -86,7 +86,7 @@ def test_up_prints_how_to_reach_servers_that_are_ready(ops: Ops) -> None:
     settings = settings_of(environment)
     assert [state.next_offset for state in partition_states(settings)] == [0, 0, 0, 0]
     for login in (Login.dataflow(settings), Login.admin(settings), Login.reader(settings)):
-        database.connect(login).close()
+        mariadb.connect(login).close()
 
 
 def test_a_second_up_finds_what_runs(ops: Ops) -> None:
@@ -110,7 +110,7 @@ def test_ports_passwords_and_data_outlive_down_and_up(ops: Ops) -> None:
     """A shell's variables stay right, and `up` does not take them for somebody else's servers."""
     environment = ops.up()
     settings = settings_of(environment)
-    connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
     connection.cursor().execute("UPDATE progress SET next_offset = 5 WHERE kafka_partition = 1")
     connection.commit()
     connection.close()
@@ -173,7 +173,7 @@ def test_servers_inherit_nothing(ops: Ops, tmp_path: Path) -> None:
 def test_a_second_mariadb_leaves_the_temporary_tables_of_the_first(ops: Ops, tmp_path: Path) -> None:
     """MariaDB removes all that it finds in its temporary folder when it starts, and when it installs itself."""
     environment = ops.up()
-    first = database.connect(Login.admin(settings_of(environment)))
+    first = mariadb.connect(Login.admin(settings_of(environment)))
     cursor = first.cursor()
     cursor.execute("CREATE TEMPORARY TABLE mysql.kept (number INT) ENGINE = Aria")
     cursor.execute("INSERT INTO mysql.kept VALUES (7)")
@@ -199,7 +199,7 @@ def test_only_the_owner_can_read_passwords(ops: Ops) -> None:
 def test_mariadb_lets_nobody_in_without_a_password(ops: Ops) -> None:
     """Neither root nor a nameless account."""
     settings = settings_of(ops.up())
-    connection = database.connect(Login.admin(settings))
+    connection = mariadb.connect(Login.admin(settings))
     cursor = connection.cursor()
     cursor.execute(
         "SELECT User, Host FROM mysql.user WHERE User = '' OR (Password = '' AND is_role = 'N') OR Host = '%'"

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-import sinks.position
-from failure import Fatal
+import partition.position
+from process.errors import Fatal
 from settings import Settings
 from tests.integration.parts import DEADLINE_S, claimed
 from tests.integration.totals import (
@@ -54,7 +54,7 @@ def test_killed_while_idle(settings: Settings) -> None:
         (connection,) = connections(settings)
         query(settings, f"KILL {connection}")
         write(sink, claim, sums(5, 10, "USA"))
-        lock = sinks.position.lock_name(settings.mariadb_database, settings.visits_topic, 0)
+        lock = partition.position.lock_name(settings.mariadb_database, settings.visits_topic, 0)
         assert query(settings, "SELECT IS_USED_LOCK(?)", (lock,)) == [tuple(connections(settings))]
     assert totals(settings) == {"USA": (20, 2)}
 
@@ -135,7 +135,7 @@ def test_a_position_moved_while_the_connection_was_lost(settings: Settings) -> N
 
 def test_an_idle_partition_keeps_its_connection(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says something now and then: wait_timeout would end the connection, and the partition's lock with it."""
-    monkeypatch.setattr(sinks.position, "KEEP_ALIVE_S", 0.2)
+    monkeypatch.setattr(partition.position, "KEEP_ALIVE_S", 0.2)
     change_sessions(monkeypatch, " wait_timeout = 60", " wait_timeout = 2")
     with sink_of(settings) as (sink, claim):
         before = connections(settings)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from failure import ExitCode, Fatal
 from operators.windows import SumBatch, amount_of
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.integration.parts import DEADLINE_S
 from tests.integration.totals import (

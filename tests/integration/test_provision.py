@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import NewPartitions, NewTopic
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import Login, translated
 from ops.provision import administration, provision
 from ops.topics import topic_config
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import Login, translated
 from tests.support import produce, query, wait_until
 
 POSITIONS = "SELECT topic, kafka_partition, first_offset, next_offset, messages FROM progress ORDER BY 2"
@@ -23,12 +22,12 @@ def _state(settings: Settings) -> tuple[list[tuple[object, ...]], ...]:
 
 
 def _partitions(settings: Settings, topic: str) -> int:
-    found = broker.describe(broker.admin_client(settings), settings, [topic])[topic]
+    found = kafka.describe(kafka.admin_client(settings), settings, [topic])[topic]
     return found.partitions if found else 0
 
 
 def _grow(settings: Settings, partitions: int) -> None:
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     admin.create_partitions([NewPartitions(settings.visits_topic, partitions)])[settings.visits_topic].result()
     wait_until(
         lambda: _partitions(settings, settings.visits_topic) == partitions, deadline_s=20, what="the topic has grown"
@@ -47,7 +46,7 @@ def test_it_makes_topics_tables_and_positions(settings: Settings) -> None:
 
 def test_the_rejected_topic_takes_larger_messages_than_the_input(settings: Settings) -> None:
     """A message as large as Kafka lets in still fits with its headers."""
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     sizes = [
         int(topic_config(admin, topic)["max.message.bytes"])
         for topic in (settings.visits_topic, settings.rejected_topic)
@@ -76,7 +75,7 @@ def test_repeating_it_changes_nothing(settings: Settings) -> None:
     )
     provision(other_password)
     assert _state(settings) == before
-    database.connect(Login.dataflow(settings)).close()
+    mariadb.connect(Login.dataflow(settings)).close()
 
 
 def _may(connection: Any, statement: str) -> bool:
@@ -109,7 +108,7 @@ def test_users_may_do_what_they_need_and_no_more(settings: Settings, user: str, 
         "DELETE": "DELETE FROM window_totals",
         "DROP": "DROP TABLE window_totals",
     }
-    with closing(database.connect(getattr(Login, user)(settings))) as connection:
+    with closing(mariadb.connect(getattr(Login, user)(settings))) as connection:
         may = {name: _may(connection, statement) for name, statement in statements.items()}
     assert may == allowed
 
@@ -120,7 +119,7 @@ def test_a_grant_is_for_one_database(settings: Settings) -> None:
     query(settings, f"CREATE DATABASE `{similar}`")
     try:
         with pytest.raises(Fatal, match="1044"):
-            database.connect(Login.dataflow(settings)._replace(database=similar))
+            mariadb.connect(Login.dataflow(settings)._replace(database=similar))
     finally:
         query(settings, f"DROP DATABASE `{similar}`")
 
@@ -158,7 +157,7 @@ def test_totals_without_a_pipeline_row_are_refused(settings: Settings) -> None:
 @pytest.mark.parametrize("recreate", [True, False])
 def test_a_topic_that_was_deleted_is_refused(settings: Settings, recreate: bool) -> None:
     """A topic of the same name is another topic."""
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     admin.delete_topics([settings.visits_topic])[settings.visits_topic].result()
     wait_until(lambda: _partitions(settings, settings.visits_topic) == 0, deadline_s=20, what="the topic is gone")
     if recreate:
@@ -202,7 +201,7 @@ def _made(settings: Settings) -> set[str]:
     """Return which topics, database and users of a test there are."""
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = {name for name in names if _partitions(settings, name)}
-    with closing(database.connect(Login.admin(settings))) as connection:
+    with closing(mariadb.connect(Login.admin(settings))) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
         present = {row[0] for row in cursor.fetchall()}
@@ -213,7 +212,7 @@ def _made(settings: Settings) -> set[str]:
 def test_a_compacted_topic_is_refused(environment: dict[str, str], variable: str) -> None:
     """Kafka would forget visits before they are counted, or rejected ones of the same key; nothing is made."""
     settings = Settings.from_environment(environment)
-    admin, name = broker.admin_client(settings), environment[variable]
+    admin, name = kafka.admin_client(settings), environment[variable]
     topic = NewTopic(name, 1, config={"cleanup.policy": "compact,delete"})
     admin.create_topics([topic])[name].result()
     wait_until(lambda: _partitions(settings, name) == 1, deadline_s=20, what="the topic is there")
@@ -256,15 +255,15 @@ def test_who_comes_second_is_told(settings: Settings) -> None:
 def test_a_nameless_account_does_not_stand_before_the_dataflows(environment: dict[str, str]) -> None:
     """MariaDB prefers ''@'127.0.0.1' to user@'%' there, and would refuse the password."""
     settings = Settings.from_environment(environment)
-    admin = database.connect(Login.admin(settings))
+    admin = mariadb.connect(Login.admin(settings))
     cursor = admin.cursor()
     hosts = ("127.0.0.1", "localhost")
     for host in hosts:
         cursor.execute(f"CREATE USER ''@'{host}'")
     try:
         provision(settings)
-        database.connect(Login.dataflow(settings)).close()
-        database.connect(Login.reader(settings)).close()
+        mariadb.connect(Login.dataflow(settings)).close()
+        mariadb.connect(Login.reader(settings)).close()
     finally:
         for host in hosts:
             cursor.execute(f"DROP USER ''@'{host}'")

@@ -13,12 +13,12 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, RejectedLog, Selection
 from ops.rejects.replay import CHUNK_VISITS, Replayer, chunks_of
 from ops.servers import ROOT
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.pipeline import ops, run_to_end
 from tests.support import Record, ends, process_environment, produce, read_committed, wait_until
@@ -35,9 +35,9 @@ def no_markers_left(environment: dict[str, str]) -> Iterator[None]:
     """The markers' topic is the command's own: nobody else removes it."""
     yield
     settings = Settings.from_environment(environment)
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     topic = markers_topic(settings)
-    if broker.describe(admin, settings, [topic])[topic]:
+    if kafka.describe(admin, settings, [topic])[topic]:
         admin.delete_topics([topic])[topic].result()
 
 
@@ -50,7 +50,7 @@ def rejected(environment: dict[str, str], *arguments: str, code: int = 0) -> lis
 
 def send(settings: Settings, topic: str, messages: list[Message]) -> None:
     """Send partition, key, value and headers."""
-    producer = Producer(broker.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
     for partition, key, value, headers in messages:
         producer.produce(topic, value, key, partition, headers=headers)
     assert producer.flush(30) == 0
@@ -58,7 +58,7 @@ def send(settings: Settings, topic: str, messages: list[Message]) -> None:
 
 def limit(settings: Settings, topic: str, most_bytes: int) -> None:
     """Let a topic take no larger messages."""
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     entry = ConfigEntry("max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
     admin.incremental_alter_configs([resource])[resource].result()
@@ -232,7 +232,7 @@ def test_a_second_replay_ends_the_first(settings: Settings, environment: dict[st
     produce(settings, [(0, b"x"), (1, b"y")])
     run_to_end(environment, tmp_path)
     rejected(environment, "replay", "--partition", "1")
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     (chunk,) = chunks_of(RejectedLog(settings, admin, Selection(partition=0)).records())
     first = Replayer(settings)
     Replayer(settings)

@@ -6,23 +6,22 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import Login
 from ops.__main__ import main
 from ops.provision import provision
 from ops.reset import reset
+from partition.position import PartitionConnection
+from partition.producer import fenced_producer
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import Login
-from sinks.position import PartitionConnection
-from sinks.producer import fenced_producer
 from tests.support import produce, query, read_committed
 
 POSITIONS = "SELECT kafka_partition, first_offset, next_offset, messages FROM progress ORDER BY 1"
 
 
 def _topic_id(settings: Settings) -> str:
-    topic = broker.describe(broker.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
+    topic = kafka.describe(kafka.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
     assert topic is not None
     return topic.topic_id
 
@@ -100,7 +99,7 @@ def test_what_provision_would_refuse_is_refused_before_anything_is_cleared(
     """Totals, positions and outputs stay."""
     resource = ConfigResource(ResourceType.TOPIC, used.rejected_topic)
     resource.add_incremental_config(ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET))
-    admin = broker.admin_client(used)
+    admin = kafka.admin_client(used)
     admin.incremental_alter_configs([resource])[resource].result()
     before = _counts(used), query(used, "SELECT pipeline_id FROM pipeline")
     with pytest.raises(Fatal, match=said) as refused:
@@ -168,4 +167,4 @@ def test_without_yes_it_does_nothing(
     assert said.count("\n") == 1
     assert used.mariadb_database in said
     assert "reset --yes" in said
-    database.connect(Login.reader(used)).close()
+    mariadb.connect(Login.reader(used)).close()

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from ops.servers import ROOT
+from partition.position import LOCK_WAIT_S
 from settings import Settings
-from sinks.position import LOCK_WAIT_S
 from tests.pipeline import progressed, running
 from tests.support import process_environment, produce, wait_until
 from tests.unit.samples import visit_bytes

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-import broker
+from clients import kafka
 from ops.servers import ROOT
+from oracle.truth import add, load
 from settings import Settings
-from simulate.truth import add, load
 from tests.support import ends, process_environment, read_committed
 from tests.visitors import HARD_DAY, START, Run, await_messages, check, holding, run_to_end, stated
 
@@ -111,7 +111,7 @@ def test_what_kafka_refuses_is_named(settings: Settings, environment: dict[str, 
     resource = ConfigResource(ConfigResource.Type.TOPIC, settings.visits_topic)
     entry = ConfigEntry("max.message.bytes", "10", incremental_operation=AlterConfigOpType.SET)
     resource.add_incremental_config(entry)
-    admin = broker.admin_client(settings)  # gone before the answer, it would cancel the call
+    admin = kafka.admin_client(settings)  # gone before the answer, it would cancel the call
     admin.incremental_alter_configs([resource])[resource].result()
     code, _, err = Run(["--count", "4", "--truth", "truth.json"], environment, tmp_path).end()
     assert code == 1

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from ops.servers import Servers
+from oracle.truth import load
 from settings import Settings
-from simulate.truth import load
 from tests.support import read_committed
 from tests.visitors import HARD_DAY, Run, await_messages, check, holding, stated
 

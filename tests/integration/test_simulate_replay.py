@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from oracle.truth import load
 from settings import Settings
-from simulate.truth import load
 from tests.support import read_committed
 from tests.visitors import Run, check
 

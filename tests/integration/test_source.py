@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-import broker
 import sources.kafka
-from failure import ExitCode, Fatal
+from clients import kafka
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.kafka import BATCHES_AHEAD, BYTES_AHEAD
 from sources.reader import LARGE_BATCH_BYTES
@@ -27,7 +27,7 @@ def send(settings: Settings, messages: int) -> None:
 
 
 def transactional_producer(settings: Settings) -> Producer:
-    producer = Producer(broker.client_config(settings, transactional_id=settings.visits_topic))
+    producer = Producer(kafka.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     return producer
 
@@ -40,7 +40,7 @@ def send_open(producer: Producer, settings: Settings, messages: int) -> None:
 
 
 def delete_before(settings: Settings, offset: int) -> None:
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     for future in admin.delete_records([TopicPartition(settings.visits_topic, 0, offset)]).values():
         future.result(30)
 
@@ -48,7 +48,7 @@ def delete_before(settings: Settings, offset: int) -> None:
 def assert_contiguous(reader: Reader, *, begin: int = 0) -> None:
     for batch in reader.batches:
         assert batch.begin == begin
-        assert all(batch.begin <= broker.offset_of(message) < batch.end for message in batch.messages)
+        assert all(batch.begin <= kafka.offset_of(message) < batch.end for message in batch.messages)
         begin = batch.end
 
 
@@ -214,7 +214,7 @@ def test_large_messages_are_cut_by_their_bytes(settings: Settings) -> None:
     """Values, keys and headers: a batch ends at 16 MiB, and reading so far ahead of the sinks, however few they are."""
     messages = BYTES_AHEAD // (3 * MIB) + 10
     own = {"message_max_bytes": 64 * MIB, "compression_type": "zstd"}
-    producer = Producer(broker.client_config(settings, **own))
+    producer = Producer(kafka.client_config(settings, **own))
     for _ in range(messages):
         producer.produce(settings.visits_topic, b"v" * MIB, b"k" * MIB, partition=0, headers=[("h", b"h" * MIB)])
     assert producer.flush(60) == 0

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-import broker
-import sinks.tail
-from failure import ExitCode, Fatal
+from clients import kafka
+from partition import tail as tail_module
+from partition.tail import NOTHING, Origin, OutputTopic, TailReader, cart_origin, reject_origin
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks.tail import NOTHING, Origin, OutputTopic, TailReader, cart_origin, reject_origin
 from tests.support import ends, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
@@ -26,7 +26,7 @@ def key(offset: int, *, pipeline: str = OURS, topic_id: str = TOPIC_ID, partitio
 @pytest.fixture
 def producer(settings: Settings) -> Producer:
     """A producer of transactions in the carts' topic."""
-    producer = Producer(broker.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     return producer
 
@@ -34,7 +34,7 @@ def producer(settings: Settings) -> Producer:
 @pytest.fixture
 def reader(settings: Settings) -> Iterator[TailReader]:
     """The reader of partition 0."""
-    reader = TailReader(settings, broker.admin_client(settings), 0)
+    reader = TailReader(settings, kafka.admin_client(settings), 0)
     yield reader
     reader.close()
 
@@ -87,7 +87,7 @@ def test_an_emptied_topic_has_no_tail(
 ) -> None:
     """It looks back as far as the log's start."""
     send(producer, carts.name, [key(8)] * 200, ends_by=producer.commit_transaction)
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     at = TopicPartition(carts.name, 0, wait_until(lambda: ends(settings, carts.name)[0], deadline_s=30, what="an end"))
     for future in admin.delete_records([at]).values():
         future.result(30)
@@ -113,8 +113,8 @@ def test_an_open_transaction_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another producer's open transaction hides what is committed behind it: carts would come twice."""
-    monkeypatch.setattr(sinks.tail, "_SILENCE_S", 2.0)
-    foreign = Producer(broker.client_config(settings, transactional_id=f"{carts.name}-foreign"))
+    monkeypatch.setattr(tail_module, "_SILENCE_S", 2.0)
+    foreign = Producer(kafka.client_config(settings, transactional_id=f"{carts.name}-foreign"))
     foreign.init_transactions(30)
     send(foreign, carts.name, ["foreign"], ends_by=lambda _: None)
     send(producer, carts.name, [key(8)], ends_by=producer.commit_transaction)
@@ -133,7 +133,7 @@ def test_a_transaction_that_stays_open_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody waits for ever: the line says where it is."""
-    monkeypatch.setattr(sinks.tail, "_OPEN_TRANSACTION_S", 0.5)
+    monkeypatch.setattr(tail_module, "_OPEN_TRANSACTION_S", 0.5)
     send(producer, carts.name, ["foreign"], ends_by=lambda _: None)
     with pytest.raises(Fatal, match="partition 0: another producer's transaction has been open at offset 0") as caught:
         reader.tail(carts, OURS, TOPIC_ID)

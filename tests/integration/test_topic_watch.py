@@ -7,11 +7,11 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-import broker
 import sources.topic_watch
-from claim import Claims
-from failure import ExitCode, Fatal
-from provisioned import Provisioned
+from clients import kafka
+from partition.ownership import Claims
+from partition.provisioned import Provisioned
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.topic_watch import TopicWatch
 from tests.integration.parts import reading
@@ -29,7 +29,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def admin(settings: Settings) -> AdminClient:
     """Kafka's administrator."""
-    return broker.admin_client(settings)
+    return kafka.admin_client(settings)
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import Login
 from ops import verify
+from oracle.truth import CartDigest, Total, Truth, Unresolved, write
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from simulate.truth import CartDigest, Total, Truth, Unresolved, write
-from sinks import database
-from sinks.database import Login
 from tests.support import process_environment, produce, query, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="2", WINDOW_LENGTHS_S="5,60")
@@ -73,7 +72,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 
 def _commit(settings: Settings, statements: list[Statement]) -> None:
-    with closing(database.connect(Login.dataflow(settings))) as connection:
+    with closing(mariadb.connect(Login.dataflow(settings))) as connection:
         cursor = connection.cursor()
         for statement, values in statements:
             cursor.execute(statement, values)
@@ -93,7 +92,7 @@ class Origin:
 
 
 def _send(settings: Settings, records: Iterable[dict[str, Any]]) -> None:
-    producer = Producer(broker.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
     for record in records:
         producer.produce(**record)
     assert producer.flush(30) == 0
@@ -376,7 +375,7 @@ def test_outputs_of_visits_that_are_not_counted_yet_pass(right: Settings, outcom
 
 
 def _transactional(settings: Settings) -> Producer:
-    producer = Producer(broker.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     return producer
 
@@ -408,7 +407,7 @@ def test_a_transaction_that_ends_meanwhile_is_waited_for(log: Settings, outcome:
 
 
 def _delete_before(settings: Settings, topic: str, partition: int, offset: int) -> None:
-    admin = broker.admin_client(settings)
+    admin = kafka.admin_client(settings)
     for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
         future.result()
 
@@ -448,11 +447,11 @@ def test_outputs_without_their_head_are_partial(right: Settings, outcome: Outcom
 
 def test_an_input_that_has_grown_is_partial(right: Settings, outcome: Outcome) -> None:
     """Nobody has touched the database: exit code 3, what to do, and the same figures."""
-    admin = broker.admin_client(right)
+    admin = kafka.admin_client(right)
     admin.create_partitions([NewPartitions(right.visits_topic, 4)])[right.visits_topic].result()
 
     def grown() -> bool:
-        topic = broker.describe(admin, right, [right.visits_topic])[right.visits_topic]
+        topic = kafka.describe(admin, right, [right.visits_topic])[right.visits_topic]
         return topic is not None and topic.partitions == 4
 
     wait_until(grown, deadline_s=20, what="the topic has grown")

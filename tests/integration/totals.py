@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from bytewax.outputs import StatefulSinkPartition
 
-from claim import Claim
+from clients import mariadb
+from clients.mariadb import Login
 from operators.windows import SumBatch, amount_of
+from partition.ownership import Claim
 from settings import Settings
-from sinks import database
-from sinks.database import Login
 from sinks.mariadb import MariaDBSink
 from tests.integration.parts import DEADLINE_S, KEY, claimed
 from tests.support import query, wait_until
@@ -40,7 +40,7 @@ def sink_of(settings: Settings) -> Iterator[tuple[Sink, Claim]]:
 @contextmanager
 def rows_locked(settings: Settings) -> Iterator[Any]:
     """Hold the locks of all totals of entry `locked`, which must be there."""
-    connection = database.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
+    connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
     cursor = connection.cursor()
     cursor.execute("SET SESSION idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0")
     cursor.execute("SELECT * FROM window_totals WHERE entry = 'locked' FOR UPDATE")
@@ -54,9 +54,9 @@ def rows_locked(settings: Settings) -> Iterator[Any]:
 
 def change_sessions(monkeypatch: pytest.MonkeyPatch, ours: str, shorter: str) -> None:
     """Open connections with a shorter time-out."""
-    statements = "\n".join(database._SESSION)
+    statements = "\n".join(mariadb._SESSION)
     assert ours in statements
-    monkeypatch.setattr(database, "_SESSION", statements.replace(ours, shorter).split("\n"))
+    monkeypatch.setattr(mariadb, "_SESSION", statements.replace(ours, shorter).split("\n"))
 
 
 def ask(sink: Sink, at: int) -> None:

@@ -2,7 +2,7 @@
 
 from confluent_kafka import Message
 
-from sources.batch import RawBatch
+from operators.batches import RawBatch
 
 
 def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from operators.batches import RawBatch
 from operators.decode import Visit, batch_decoder, decode_value
-from sources.batch import RawBatch
 from tests.unit.samples import message, raw_batch, visit_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")

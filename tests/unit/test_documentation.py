@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from failure import RESTART_HELPS, ExitCode
 from ops.__main__ import COMMANDS
 from ops.servers import ROOT
+from process.errors import RESTART_HELPS, ExitCode
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
 
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))

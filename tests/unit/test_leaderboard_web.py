@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from clients.mariadb import Login
 from leaderboard import web
 from leaderboard.api import csv_of
 from leaderboard.boards import Position
@@ -20,7 +21,6 @@ from leaderboard.ranges import RANGES, before, seconds_of, span_of
 from leaderboard.web import STATIC
 from leaderboard.wire import Board, PartitionLag, Standing, TwoWaySum
 from settings import Settings
-from sinks.database import Login
 
 LENGTHS_S = (5, 60, 3600, 86_400)
 AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)

@@ -11,7 +11,7 @@ from ops.servers import ROOT
 LOGS = """
 import logging, sys
 from pathlib import Path
-import logs
+from process import logs
 logs.set_up(sys.argv[1])
 logger = logging.getLogger("sinks.kafka")
 logger.debug("not this one")
@@ -60,7 +60,7 @@ def test_text_is_for_people() -> None:
 
 def test_what_the_system_could_not_decode_is_escaped() -> None:
     """A line with a lone surrogate, as of a variable that is no UTF-8, is not lost."""
-    program = "import logging, logs; logs.set_up('json'); logging.error('KAFKA_GROUP_ID is %s', 'a\\udcff')"
+    program = "import logging; from process import logs; logs.set_up('json'); logging.error('KAFKA_GROUP_ID is %s', 'a\\udcff')"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env={}, capture_output=True, check=True, timeout=60
     )

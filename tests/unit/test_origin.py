@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from sinks.tail import Origin, cart_origin, reject_origin
+from partition.tail import Origin, cart_origin, reject_origin
 
 PIPELINE = "0123456789abcdef" * 2
 ORIGIN = Origin(PIPELINE, "mVxD-3_1SmOQ8", 3, 1234)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from broker import client_config
-from failure import ExitCode, Fatal
+from clients.kafka import client_config
+from process.errors import ExitCode, Fatal
 from settings import Settings, variable_of
 from tests.support import ROOT
 

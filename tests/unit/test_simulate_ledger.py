@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from broker import Topic
+from clients.kafka import Topic
+from oracle.truth import CartDigest, Carts, Total, Unresolved
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.chunk import Chunk
@@ -11,7 +12,6 @@ from simulate.deck import Card, Deck, head
 from simulate.ledger import Ledger
 from simulate.run import visitors_of
 from simulate.sender import Failure, place
-from simulate.truth import CartDigest, Carts, Total, Unresolved
 
 NOON_MS = 1_767_268_800_000
 NOON_S = NOON_MS // 1000

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from operators.decode import Visit, decode_value
-from ops.recount.message import classify
+from oracle.message import classify
 from simulate.deck import Card
 from simulate.malformed import KINDS, NO_TIMEZONE, Kind
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from failure import Fatal
+from process.errors import Fatal
 from simulate.chunk import Chunk
 from simulate.replay import Replay
 

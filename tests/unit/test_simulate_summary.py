@@ -1,6 +1,6 @@
 """The run in the end: what its figures count."""
 
-from broker import Topic
+from clients.kafka import Topic
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.sender import Sender

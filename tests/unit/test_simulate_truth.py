@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from failure import Fatal
-from simulate.truth import CartDigest, Carts, Total, Truth, Unresolved, add, load, write
+from oracle.truth import CartDigest, Carts, Total, Truth, Unresolved, add, load, write
+from process.errors import Fatal
 
 NOON_S = 1_767_268_800
 

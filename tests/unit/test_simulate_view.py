@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker import Topic
+from clients.kafka import Topic
 from settings import Settings
 from simulate.sender import Sender
 from simulate.tally import Tally

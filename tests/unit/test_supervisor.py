@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from failure import ExitCode
 from ops.servers.software import ROOT
 from ops.supervisor import Pace, supervise, verdict
+from process.errors import ExitCode
 from tests.support import wait_until
 
 QUICK = Pace(first_delay_s=0.01, longest_delay_s=0.02, lived_s=30.0, attempts=3)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import mariadb
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 CONNECT_TIMEOUT_S = 2

@@ -3,8 +3,8 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 SETTINGS = Settings(
@@ -15,12 +15,12 @@ SETTINGS = Settings(
 @pytest.fixture(autouse=True)
 def _nothing_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection of an earlier test has said anything."""
-    monkeypatch.setattr(broker, "_last_words", type(broker._last_words)())
+    monkeypatch.setattr(kafka, "_last_words", type(kafka._last_words)())
 
 
 def test_whose_word_counts() -> None:
     """The user's overrides our tuning; what promises rest on overrides the user's."""
-    config = broker.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
+    config = kafka.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
     expected = {"bootstrap.servers": "kafka:9092", "linger.ms": "7", "fetch.wait.max.ms": 10, "acks": "all"}
     assert expected.items() <= config.items()
     assert config["client.id"] == "shop"
@@ -40,7 +40,7 @@ def test_whose_word_counts() -> None:
 )
 def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: str) -> None:
     """It tells what was tried, what Kafka said, and what to look at."""
-    with pytest.raises(Fatal) as caught, broker.translated("reading topic 'visits'"):
+    with pytest.raises(Fatal) as caught, kafka.translated("reading topic 'visits'"):
         raise KafkaException(KafkaError(error, "what Kafka said"))
     assert caught.value.code == code
     assert caught.value.line.startswith("reading topic 'visits': ")
@@ -51,14 +51,14 @@ def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: st
 
 def test_a_time_out_names_what_the_connections_met() -> None:
     """A request that times out does not say why; the last error of a connection does."""
-    heard = broker.client_config(SETTINGS)["error_cb"]
+    heard = kafka.client_config(SETTINGS)["error_cb"]
     heard(KafkaError(KafkaError._RESOLVE, "no such host"))
     heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
-    fatal = broker.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
+    fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.UNAVAILABLE
     assert "(no such host)" in fatal.line
     heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
-    fatal = broker.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
+    fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.CONFIG
     assert "wrong password" in fatal.line
 
@@ -67,5 +67,5 @@ def test_a_wrong_variable_is_named() -> None:
     """librdkafka refuses a value: the line says which."""
     wrong = Settings(kafka_config={"security.protocol": "magic"})
     with pytest.raises(Fatal, match=r"security\.protocol.*check the KAFKA_CONFIG_\* variables") as caught:
-        broker.admin_client(wrong)
+        kafka.admin_client(wrong)
     assert caught.value.code == ExitCode.CONFIG

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ops.recount.log import Record
-from ops.recount.message import ABANDONED, classify
-from ops.recount.outputs import CartCheck, RejectCheck
-from ops.recount.sums import Sums
+from oracle.log import Record
+from oracle.message import ABANDONED, classify
+from oracle.outputs import CartCheck, RejectCheck
+from oracle.sums import Sums
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MariaDB's DATETIME has no zone; all are UTC
 

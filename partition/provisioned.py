@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka, mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import queries
 from operators.decode import DECODE_VERSION
+from partition.position import missing_row_line
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
-from sinks.position import missing_row_line
-from sinks.sql import queries
 
 
 class Provisioned(NamedTuple):
@@ -29,7 +28,7 @@ def compare(settings: Settings, admin: AdminClient) -> Provisioned:
     """
     login = Login.dataflow(settings)
     try:
-        connection = database.connect(login)
+        connection = mariadb.connect(login)
         try:
             with translated(str(login)):
                 cursor = connection.cursor()
@@ -40,16 +39,16 @@ def compare(settings: Settings, admin: AdminClient) -> Provisioned:
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise database.away(error) from error
+        raise mariadb.away(error) from error
     if pipeline is None:
         line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(line, ExitCode.CONFIG)
     pipeline_id, topic, topic_id, partitions = pipeline[:4]
     refuse_other_settings(settings, topic, pipeline[4:])
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
-    topics = broker.describe(admin, settings, names)
+    topics = kafka.describe(admin, settings, names)
     _refuse_other_topics(settings, topics, topic_id, partitions)
-    broker.refuse_compacted(admin, settings.visits_topic)
+    kafka.refuse_compacted(admin, settings.visits_topic)
     refuse_other_rows(settings.visits_topic, topic_id, partitions, rows)
     return Provisioned(pipeline_id, topic_id, partitions)
 
@@ -76,7 +75,7 @@ def refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str
 
 
 def _refuse_other_topics(
-    settings: Settings, topics: dict[str, broker.Topic | None], topic_id: str, partitions: int
+    settings: Settings, topics: dict[str, kafka.Topic | None], topic_id: str, partitions: int
 ) -> None:
     for name, topic in topics.items():
         if topic is None:
@@ -95,7 +94,7 @@ def _refuse_other_topics(
         raise Fatal(grown_line(visits, partitions), ExitCode.CONFIG)
 
 
-def recreated_line(topic: broker.Topic, topic_id: str) -> str:
+def recreated_line(topic: kafka.Topic, topic_id: str) -> str:
     """Return the line for a topic that is another one of the same name."""
     return (
         f"topic {topic.name!r} has id {topic.topic_id}, but the database counts the one with id {topic_id}: it was "
@@ -103,7 +102,7 @@ def recreated_line(topic: broker.Topic, topic_id: str) -> str:
     )
 
 
-def grown_line(topic: broker.Topic, partitions: int) -> str:
+def grown_line(topic: kafka.Topic, partitions: int) -> str:
     """Return the line for a topic that has more partitions than were provisioned."""
     return (
         f"topic {topic.name!r} has {topic.partitions} partitions, but {partitions} are provisioned; "

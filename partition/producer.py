@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-import broker
+from clients import kafka
 from settings import Settings
 
 FENCED = frozenset(
@@ -50,9 +50,9 @@ def transactional_producer(
     own["delivery_report_only_error"] = True  # what arrived needs no call
     # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
-    large = {"message_max_bytes": broker.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
-    with broker.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(broker.client_config(settings, tuning=quick, **own, **large) | more)
+    large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
+    with kafka.translated(f"transactional.id {transactional_id!r}"):
+        producer = Producer(kafka.client_config(settings, tuning=quick, **own, **large) | more)
         deadline = time.monotonic() + limit_s
         while True:
             try:

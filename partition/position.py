@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from failure import ExitCode, Fatal
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient, translated
-from sinks.sql import queries
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import queries
+from process.errors import ExitCode, Fatal
 
 LOCK_WAIT_S = 10
 KEEP_ALIVE_S = 12.0  # less than the 15 s after which an idle source asks
@@ -54,7 +54,7 @@ class PartitionConnection:
         :raises Fatal: HELD when another dataflow keeps it; it is not disturbed.
         """
         self.close()
-        self._connection = database.connect(self._login)
+        self._connection = mariadb.connect(self._login)
         self._cursor = self._connection.cursor()
         name = lock_name(str(self._login.database), self._topic, self._partition)
         deadline = time.monotonic() + wait_s

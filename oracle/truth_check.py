@@ -6,12 +6,12 @@ from pathlib import Path
 
 from confluent_kafka import Message
 
-from failure import ExitCode, Fatal
-from ops.recount.outputs import reason_of
-from ops.recount.partition import moment_of
-from ops.recount.snapshot import Snapshot
-from ops.recount.sums import Row, Sums
-from simulate.truth import CartDigest, Truth, add, load
+from oracle.outputs import reason_of
+from oracle.partition import moment_of
+from oracle.snapshot import Snapshot
+from oracle.sums import Row, Sums
+from oracle.truth import CartDigest, Truth, add, load
+from process.errors import ExitCode, Fatal
 
 
 class TruthCheck:

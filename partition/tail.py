@@ -8,9 +8,9 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-import broker
-from broker import headers_of, offset_of
-from failure import ExitCode, Fatal
+from clients import kafka
+from clients.kafka import headers_of, offset_of
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 NOTHING = -1
@@ -74,11 +74,11 @@ class TailReader:
         own = {"group_id": settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
-        with broker.translated("reading the output topics"):
-            self._consumer = Consumer(broker.client_config(settings, tuning=quick, **own, **exact))
+        with kafka.translated("reading the output topics"):
+            self._consumer = Consumer(kafka.client_config(settings, tuning=quick, **own, **exact))
             for topic in (settings.carts_topic, settings.rejected_topic):
                 # a partition whose leader is not known when it is assigned waits for a timer of 1 s
-                self._consumer.list_topics(topic, broker.REQUEST_TIMEOUT_S)
+                self._consumer.list_topics(topic, kafka.REQUEST_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the consumer."""
@@ -130,7 +130,7 @@ class TailReader:
 
     def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
         def at(spec: OffsetSpec) -> int:
-            return broker.offsets(self._admin, topic, [self._partition], spec, isolation)[self._partition]
+            return kafka.offsets(self._admin, topic, [self._partition], spec, isolation)[self._partition]
 
         return at(OffsetSpec.earliest()), at(OffsetSpec.latest())
 
@@ -145,7 +145,7 @@ class TailReader:
                 heard = time.monotonic()
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise broker.fatal_of(error, f"reading topic {topic!r} partition {self._partition}")
+                    raise kafka.fatal_of(error, f"reading topic {topic!r} partition {self._partition}")
                 if offset_of(message) >= end:
                     return
                 if error is None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from broker import Topic
-from ops.recount.partition import Recount, moment_of
-from ops.recount.snapshot import Position, Snapshot
-from ops.recount.sums import Row, Sums
+from clients.kafka import Topic
+from oracle.partition import Recount, moment_of
+from oracle.snapshot import Position, Snapshot
+from oracle.sums import Row, Sums
 
 
 def of_partitions(at: Snapshot, visits: Topic, *outputs: Topic) -> Iterator[str]:

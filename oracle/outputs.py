@@ -9,9 +9,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import Message
 
-from broker import headers_of
-from ops.recount.log import Extent, Reader
-from ops.recount.message import Visit
+from clients.kafka import headers_of
+from oracle.log import Extent, Reader
+from oracle.message import Visit
 
 _Source = TypeVar("_Source")
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 REQUEST_TIMEOUT_S = 10.0

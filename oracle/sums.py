@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ops.recount.message import Visit
+from oracle.message import Visit
 
 _ONE_VISIT = 1 << 64  # visits and seconds share one integer: half the memory of a pair, and one addition for both
 

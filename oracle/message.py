@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ops.recount.json_scan import Value, scan
+from oracle.json_scan import Value, scan
 
 MALFORMED, INVALID, NO_TIMEZONE = "malformed", "invalid", "no_timezone"
 

@@ -7,15 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka.admin import AdminClient
 
-import broker
-from failure import ExitCode, Fatal
-from provisioned import Provisioned, compare
+from clients import kafka, mariadb
+from clients.mariadb import ConnectionLost, Login, Transient
+from partition.position import PartitionConnection
+from partition.producer import fenced_producer
+from partition.provisioned import Provisioned, compare
+from partition.tail import OutputTopic, TailReader, cart_origin, reject_origin
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient
-from sinks.position import PartitionConnection
-from sinks.producer import fenced_producer
-from sinks.tail import OutputTopic, TailReader, cart_origin, reject_origin
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class Claim:
             self.start = self.outputs = self.totals = _first_position(self.connection)
         except (ConnectionLost, Transient) as error:
             self.connection.close()
-            raise database.away(error) from error
+            raise mariadb.away(error) from error
         except BaseException:
             self.connection.close()
             raise
@@ -140,7 +139,7 @@ class Claims:
     def admin(self) -> AdminClient:
         """Return the admin client of this process; one that knows the cluster already answers at once."""
         if self._admin is None:
-            self._admin = broker.admin_client(self._settings)
+            self._admin = kafka.admin_client(self._settings)
         return self._admin
 
     def begin(self, partition: int) -> Future[Claim]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from failure import RESTART_HELPS, ExitCode, Fatal, raise_fatal
 from ops.servers import ROOT
+from process.errors import RESTART_HELPS, ExitCode, Fatal, raise_fatal
 
 ENDS = """
-import logs
-from failure import ExitCode, Fatal, end_process
+from process import logs
+from process.errors import ExitCode, Fatal, end_process
 logs.set_up("text")
 print("printed before")
 end_process(Fatal("what, its value, and its cure", ExitCode.HELD))
@@ -20,7 +20,7 @@ end_process(Fatal("what, its value, and its cure", ExitCode.HELD))
 
 THREADS_END = """
 import contextlib, logging, sys, threading
-from failure import ExitCode, Fatal, end_process
+from process.errors import ExitCode, Fatal, end_process
 together = threading.Barrier(2)
 
 class Slow(logging.Handler):
@@ -52,7 +52,7 @@ def test_one_line_and_the_code() -> None:
     assert process.returncode == 75
     assert process.stdout == "printed before\n"
     assert process.stderr.count("\n") == 1
-    assert process.stderr.endswith(" CRITICAL failure: what, its value, and its cure\n")
+    assert process.stderr.endswith(" CRITICAL process.errors: what, its value, and its cure\n")
 
 
 @pytest.mark.parametrize("closed", [1, 2])

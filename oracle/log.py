@@ -7,8 +7,8 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-import broker
-from failure import ExitCode, Fatal
+from clients import kafka
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 STALLED_S = 30.0
@@ -27,7 +27,7 @@ class Extent(NamedTuple):
     end: int
 
 
-def extents(admin: AdminClient, topic: broker.Topic, *, settled: bool) -> list[Extent]:
+def extents(admin: AdminClient, topic: kafka.Topic, *, settled: bool) -> list[Extent]:
     """Return each partition's extent; `settled` waits for the transactions that are under way at the call.
 
     Kafka answers a commit before the records show: without waiting the last ones would seem to be missing.
@@ -35,10 +35,10 @@ def extents(admin: AdminClient, topic: broker.Topic, *, settled: bool) -> list[E
     :raises Fatal: Kafka is away, or a transaction stays open.
     """
     partitions = range(topic.partitions)
-    written = broker.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+    written = kafka.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
     deadline = time.monotonic() + SETTLED_S
     while True:
-        ends = broker.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        ends = kafka.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
         open_in = [partition for partition in partitions if ends[partition] < written[partition]]
         if not open_in or not settled:
             break
@@ -46,7 +46,7 @@ def extents(admin: AdminClient, topic: broker.Topic, *, settled: bool) -> list[E
             line = f"topic {topic.name!r}: a transaction in partition {open_in[0]} has been open for {SETTLED_S:g} s"
             raise Fatal(f"{line}; end its producer, then verify again", ExitCode.UNAVAILABLE)
         time.sleep(0.05)
-    starts = broker.offsets(admin, topic.name, partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+    starts = kafka.offsets(admin, topic.name, partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
     return [Extent(starts[partition], ends[partition]) for partition in partitions]
 
 
@@ -63,8 +63,8 @@ class Reader:
         # A partition's end is known when a fetch finds nothing more: at the default it would wait 500 ms for that.
         bounded = {"queued_max_messages_kbytes": 32_768, "fetch_queue_backoff_ms": 2, "fetch_wait_max_ms": 10}
         self.topic, self._servers = topic, settings.kafka_bootstrap_servers
-        with broker.translated("KAFKA_CONFIG_*"):
-            self._consumer = Consumer(broker.client_config(settings, tuning=bounded, check_crcs=True, **own, **exact))
+        with kafka.translated("KAFKA_CONFIG_*"):
+            self._consumer = Consumer(kafka.client_config(settings, tuning=bounded, check_crcs=True, **own, **exact))
 
     def records(self, partition: int, extent: Extent) -> Generator[Record]:
         """Yield the committed records from `extent.start` up to, not including, `extent.end`.
@@ -76,7 +76,7 @@ class Reader:
         if extent.start >= extent.end:
             return
         doing = f"topic {self.topic!r} partition {partition}"
-        with broker.translated(doing):
+        with kafka.translated(doing):
             self._consumer.assign([TopicPartition(self.topic, partition, extent.start)])
             while True:
                 for message in self._some(doing):
@@ -109,4 +109,4 @@ def _unreadable(error: KafkaError, doing: str) -> Fatal:
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         line = f"{doing}: the log's head was deleted while it was read ({error.str()}); verify again"
         return Fatal(line, ExitCode.UNAVAILABLE)
-    return broker.fatal_of(error, doing)
+    return kafka.fatal_of(error, doing)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from operators import decode
-from ops.recount.message import Visit, classify
+from oracle.message import Visit, classify
 
 VISIT = b'{"visitDate":"2026-11-23T20:00:00.123Z","country":"USA","lastAction":"ORDER","duration":17}'
 ZONES = (None, ZoneInfo("Europe/Berlin"))

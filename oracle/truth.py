@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from failure import ExitCode, Fatal
+from process.errors import ExitCode, Fatal
 
 ACTION, COUNTRY = "action", "country"
 

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from failure import ExitCode, Fatal
-from ops.recount.sums import Row, Sums
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login, Transient
+from oracle.sums import Row, Sums
+from process.errors import ExitCode, Fatal
 from settings import Settings
-from sinks import database
-from sinks.database import ConnectionLost, Login, Transient
 
 _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -61,14 +61,14 @@ def take(settings: Settings) -> Snapshot:
     """
     login = Login.reader(settings)
     try:
-        connection = database.connect(login)
+        connection = mariadb.connect(login)
         try:
-            with database.translated(str(login)):
+            with mariadb.translated(str(login)):
                 return _read(connection, settings)
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise database.away(error) from error
+        raise mariadb.away(error) from error
 
 
 def _read(connection: Any, settings: Settings) -> Snapshot:
