@@ -161,8 +161,8 @@ class Settings:
         settings = cls(**values, kafka_config=_kafka_config(environ))
         topics = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
         if len(set(topics)) < len(topics):
-            line = f"VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, but are {', '.join(topics)}"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, but are {', '.join(topics)}"
+            raise Fatal(message, ExitCode.CONFIG)
         return settings
 
 
@@ -176,16 +176,16 @@ def _parsed(spec: "Field[Any]", value: str) -> Any:
         return spec.metadata["parse"](value)
     except (ValueError, KeyError) as error:
         shown = "***" if spec.metadata["secret"] else repr(value)
-        line = f"{variable_of(spec)} is {shown}, but must be {spec.metadata['allowed']}"
-        raise Fatal(line, ExitCode.CONFIG) from error
+        message = f"{variable_of(spec)} is {shown}, but must be {spec.metadata['allowed']}"
+        raise Fatal(message, ExitCode.CONFIG) from error
 
 
 def _password_in(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        line = f"MARIADB_PASSWORD_FILE is {path!r}, but must be a file that can be read: {error}"
-        raise Fatal(line, ExitCode.CONFIG) from error
+        message = f"MARIADB_PASSWORD_FILE is {path!r}, but must be a file that can be read: {error}"
+        raise Fatal(message, ExitCode.CONFIG) from error
 
 
 def _kafka_config(environ: Mapping[str, str]) -> dict[str, str]:
@@ -196,7 +196,7 @@ def _kafka_config(environ: Mapping[str, str]) -> dict[str, str]:
         name = variable.removeprefix(KAFKA_CONFIG_PREFIX).lower().replace("_", ".")
         name = "log_level" if name == "log.level" else name  # the only one that librdkafka writes so
         if name in NOT_OPEN:
-            line = f"{variable} is {value!r}, but {name} is not open: the dataflow's promises rest on it"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"{variable} is {value!r}, but {name} is not open: the dataflow's promises rest on it"
+            raise Fatal(message, ExitCode.CONFIG)
         config[name] = value
     return config

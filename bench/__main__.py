@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return int(modules[arguments.command].main(arguments))
     except Fatal as fatal:
-        print(fatal.line, file=sys.stderr)
+        print(fatal.message, file=sys.stderr)
         return fatal.code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

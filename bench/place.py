@@ -117,8 +117,8 @@ def fill(environ: Mapping[str, str], visits: Visits) -> tuple[Usage, Filled]:
     usage, output = run_module(("simulate", *flat_out, *world), environ)
     filled = msgspec.json.decode(output, type=Filled)
     if filled.visits != visits.messages:
-        line = f"of {visits.messages} visits Kafka has acknowledged {filled.visits}: try again"
-        raise Fatal(line, ExitCode.ABORTED)
+        message = f"of {visits.messages} visits Kafka has acknowledged {filled.visits}: try again"
+        raise Fatal(message, ExitCode.ABORTED)
     logger.info("%s holds %d visits, sent in %.1f s", environ["VISITS_TOPIC"], visits.messages, filled.seconds)
     return usage, filled
 

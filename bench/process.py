@@ -42,8 +42,8 @@ def run_module(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Us
         log.seek(0)
         if process.returncode:
             said = log.read().decode(errors="replace").strip().splitlines()
-            line = f"{' '.join(arguments)} ended with {process.returncode}: {said[-1] if said else 'nothing said'}"
-            raise Fatal(line, ExitCode.ABORTED)
+            message = f"{' '.join(arguments)} ended with {process.returncode}: {said[-1] if said else 'nothing said'}"
+            raise Fatal(message, ExitCode.ABORTED)
         return usage, output.read()
 
 

@@ -137,8 +137,8 @@ def fatal_of(error: KafkaError, doing: str) -> Fatal:
         if why and why.code() in _REFUSED:
             return fatal_of(why, doing)
         because = f" ({why.str()})" if why else ""
-        line = f"{said}{because}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
-        return Fatal(line, ExitCode.UNAVAILABLE)
+        message = f"{said}{because}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+        return Fatal(message, ExitCode.UNAVAILABLE)
     return Fatal(said, ExitCode.ABORTED)
 
 
@@ -206,8 +206,8 @@ def refuse_compacted(admin: AdminClient, topic: str) -> None:
         answer = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource].result()
     policy = answer["cleanup.policy"].value
     if "compact" in policy:
-        line = (
+        message = (
             f"topic {topic!r} has cleanup.policy={policy}, which forgets visits; it must be delete: "
             f"kafka-configs --alter --topic {topic} --add-config cleanup.policy=delete"
         )
-        raise Fatal(line, ExitCode.CONFIG)
+        raise Fatal(message, ExitCode.CONFIG)

@@ -120,11 +120,11 @@ def translated(doing: str) -> Iterator[None]:
         if error.errno in _LOST:
             raise ConnectionLost(said) from error
         if error.errno in _REFUSED:
-            line = (
+            message = (
                 f"{said}; check this user and its password, and the hosts it may come from, "
                 "or run python -m ops provision"
             )
-            raise Fatal(line, ExitCode.CONFIG) from error
+            raise Fatal(message, ExitCode.CONFIG) from error
         if error.errno in _NOT_PROVISIONED:
             raise Fatal(f"{said}; run python -m ops provision", ExitCode.CONFIG) from error
         raise Fatal(said, ExitCode.ABORTED) from error
@@ -133,7 +133,7 @@ def translated(doing: str) -> Iterator[None]:
 def away(error: Exception) -> Fatal:
     """Return the line for a server that cannot be reached, or whose rows stay locked."""
     if isinstance(error, Transient):
-        line = f"{error}; another connection keeps these rows locked: SHOW PROCESSLIST names it"
-        return Fatal(line, ExitCode.UNAVAILABLE)
-    line = f"{error}; is MariaDB running, and are MARIADB_HOST, MARIADB_PORT and MARIADB_TLS_CA right?"
-    return Fatal(line, ExitCode.UNAVAILABLE)
+        message = f"{error}; another connection keeps these rows locked: SHOW PROCESSLIST names it"
+        return Fatal(message, ExitCode.UNAVAILABLE)
+    message = f"{error}; is MariaDB running, and are MARIADB_HOST, MARIADB_PORT and MARIADB_TLS_CA right?"
+    return Fatal(message, ExitCode.UNAVAILABLE)

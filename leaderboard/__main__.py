@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
             logs.set_up(settings.log_format)
             web.serve(settings)
     except Fatal as fatal:
-        print(fatal.line, file=sys.stderr)
+        print(fatal.message, file=sys.stderr)
         return fatal.code
     except KeyboardInterrupt:
         return 0

@@ -61,5 +61,5 @@ class LagWatch:
                 spec, isolation = OffsetSpec.latest(), IsolationLevel.READ_COMMITTED
                 self._publish(Ends(kafka.offsets(admin, *asked, spec, isolation), None))
             except Fatal as fatal:
-                self._publish(Ends({}, fatal.line))
+                self._publish(Ends({}, fatal.message))
                 pause_s = AGAIN_S

@@ -101,9 +101,9 @@ class Poller:
         try:
             return self._reader.snapshot(self._read)
         except (ConnectionLost, Transient) as error:
-            return Trouble(mariadb.away(error).line, unprovisioned=False)
+            return Trouble(mariadb.away(error).message, unprovisioned=False)
         except Fatal as fatal:
-            return Trouble(fatal.line, unprovisioned=fatal.code == ExitCode.CONFIG)
+            return Trouble(fatal.message, unprovisioned=fatal.code == ExitCode.CONFIG)
 
     def _read(self, cursor: Any) -> Found:
         position = read_position(cursor)

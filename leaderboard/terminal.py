@@ -13,8 +13,8 @@ from clients import mariadb
 from clients.mariadb import ConnectionLost, Transient
 from leaderboard.boards import BoardReader
 from leaderboard.display import View, live, plain
-from ops.supervisor import Stop, stop_signals
 from process.errors import Fatal
+from process.signals import Stop, stop_signals
 
 REFRESH_S = 1.0
 _LOOK_UP_S = 0.1
@@ -89,4 +89,4 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
     try:
         return view.with_boards(reader.read(range_name))
     except (ConnectionLost, Transient) as error:
-        return view.with_trouble(f"old: {mariadb.away(error).line}")
+        return view.with_trouble(f"old: {mariadb.away(error).message}")

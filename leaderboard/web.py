@@ -127,8 +127,8 @@ def _listener(settings: Settings) -> socket.socket:
         family = socket.getaddrinfo(*where, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server(where, family=family, backlog=1024)
     except OSError as error:
-        line = f"cannot listen on BOARD_HOST {where[0]!r}, BOARD_PORT {where[1]}: {error}; choose another"
-        raise Fatal(line, ExitCode.CONFIG) from error
+        message = f"cannot listen on BOARD_HOST {where[0]!r}, BOARD_PORT {where[1]}: {error}; choose another"
+        raise Fatal(message, ExitCode.CONFIG) from error
 
 
 @contextlib.asynccontextmanager

@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         _set_up_logs(arguments.command)
         return int(modules[arguments.command].main(arguments))
     except Fatal as fatal:
-        print(fatal.line, file=sys.stderr)
+        print(fatal.message, file=sys.stderr)
         return fatal.code
     except KeyboardInterrupt:
         return 130

@@ -26,11 +26,11 @@ def refuse_missing_passwords(cursor: Any, settings: Settings) -> None:
     for user in _users(settings):
         if not user.password and user.name not in named and not _hosts(cursor, user.name):
             password_variable = user.variable.replace("USER", "PASSWORD")
-            line = (
+            message = (
                 f"user {user.name!r} ({user.variable}) does not exist and {password_variable} is empty: "
                 "set it to create the user"
             )
-            raise Fatal(line, ExitCode.CONFIG)
+            raise Fatal(message, ExitCode.CONFIG)
         named.add(user.name)
 
 

@@ -26,10 +26,11 @@ from ops.provision import provision
 from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 from ops.status import partition_states
-from ops.supervisor import Process, end, started, stop_signals
+from ops.supervisor import Process, end, started
 from ops.up import add_directory, settings_of
 from oracle import truth
 from process.errors import ExitCode, Fatal
+from process.signals import stop_signals
 from settings import Settings
 
 _POLL_S = 0.2
@@ -127,8 +128,8 @@ class _Demo:
         while lag := sum(state.lag for state in partition_states(settings)):
             self.check()
             if time.monotonic() > deadline:
-                line = f"{lag} visits are still not counted after {_CATCH_UP_S:.0f} s; see {self._logs}"
-                raise Fatal(line, ExitCode.ABORTED)
+                message = f"{lag} visits are still not counted after {_CATCH_UP_S:.0f} s; see {self._logs}"
+                raise Fatal(message, ExitCode.ABORTED)
             time.sleep(_POLL_S)
 
     def end(self) -> None:

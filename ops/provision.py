@@ -91,8 +91,8 @@ def _lock(connection: Any, settings: Settings) -> None:
         if cursor.fetchone() == (1,):
             return
         if time.monotonic() > deadline:
-            line = f"database {settings.mariadb_database!r} is being provisioned or reset by somebody else"
-            raise Fatal(line, ExitCode.HELD)
+            message = f"database {settings.mariadb_database!r} is being provisioned or reset by somebody else"
+            raise Fatal(message, ExitCode.HELD)
 
 
 def provision_through(connection: Any, settings: Settings) -> None:
@@ -148,13 +148,13 @@ def _refuse_difference(admin: AdminClient, settings: Settings, stored: Stored | 
     provisioned.refuse_other_settings(settings, stored.topic, stored[4:])
     visits = kafka.describe(admin, settings, [stored.topic])[stored.topic]
     if visits is None:
-        line = (
+        message = (
             f"topic {stored.topic!r} does not exist, but database {settings.mariadb_database!r} counts it (id "
             f"{stored.topic_id}): restore it, or start over by python -m ops reset --yes"
         )
-        raise Fatal(line, ExitCode.DATA)
+        raise Fatal(message, ExitCode.DATA)
     if visits.topic_id != stored.topic_id:
-        raise Fatal(provisioned.recreated_line(visits, stored.topic_id), ExitCode.DATA)
+        raise Fatal(provisioned.recreated_message(visits, stored.topic_id), ExitCode.DATA)
 
 
 def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> None:
@@ -171,11 +171,11 @@ def _refuse_gaps(connection: Any, settings: Settings, stored: Stored | None) -> 
         cursor.execute(queries()["any_totals"])
         counted = cursor.fetchone() != (0,)
     if rows or counted:
-        line = (
+        message = (
             f"database {settings.mariadb_database!r} holds totals or positions, but not what they belong to (table "
             "pipeline is empty): restore it, or start over by python -m ops reset --yes"
         )
-        raise Fatal(line, ExitCode.DATA)
+        raise Fatal(message, ExitCode.DATA)
 
 
 def _note_positions(

@@ -83,8 +83,8 @@ def replay(settings: Settings, selection: Selection, *, max_attempts: int, dry_r
     log = RejectedLog(settings, admin, selection)
     visits = kafka.describe(admin, settings, [settings.visits_topic])[settings.visits_topic]
     if visits is None:
-        line = f"topic {settings.visits_topic!r} does not exist; run python -m ops provision"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"topic {settings.visits_topic!r} does not exist; run python -m ops provision"
+        raise Fatal(message, ExitCode.CONFIG)
 
     plan = Judge(read_markers(settings, admin), partitions=visits.partitions, max_attempts=max_attempts)
     to_send = sum(1 for _ in plan.chosen(log.records()))

@@ -40,11 +40,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Reset what the environment names."""
     settings = Settings.from_environment()
     if not arguments.yes:
-        line = (
+        message = (
             f"reset empties database {settings.mariadb_database!r} and the topics {settings.carts_topic!r} and "
             f"{settings.rejected_topic!r}; say python -m ops reset --yes"
         )
-        raise Fatal(line, ExitCode.CONFIG)
+        raise Fatal(message, ExitCode.CONFIG)
     reset(settings)
     return 0
 
@@ -82,7 +82,7 @@ def _lock_partitions(connection: Any, settings: Settings, stored: Stored | None)
             lock = lock_name(settings.mariadb_database, name, partition)
             cursor.execute(queries()["lock_partition"], (lock, _LOCK_WAIT_S))
             if cursor.fetchone() != (1,):
-                raise Fatal(_held_line(cursor, f"topic {name!r} partition {partition}", lock), ExitCode.HELD)
+                raise Fatal(_held_message(cursor, f"topic {name!r} partition {partition}", lock), ExitCode.HELD)
     return most
 
 
@@ -93,7 +93,7 @@ def _fence(settings: Settings, partitions: int) -> None:
             pass
 
 
-def _held_line(cursor: Any, where: str, lock: str) -> str:
+def _held_message(cursor: Any, where: str, lock: str) -> str:
     cursor.execute(queries()["lock_holder"], (lock,))
     holder = cursor.fetchone()
     who = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""

@@ -61,11 +61,11 @@ def _cluster(processes: int, workers: int) -> list[list[str]]:
 def _one_of_several_hosts(process: int | None, addresses: str | None, workers: int) -> list[str]:
     count = len(addresses.split(";")) if addresses else 0
     if process is None or not 0 <= process < count:
-        line = (
+        message = (
             f"--process is {process} and --addresses is {addresses!r}, but --process must be one of the numbers, "
             "from 0, of the host:port that --addresses lists"
         )
-        raise Fatal(line, ExitCode.CONFIG)
+        raise Fatal(message, ExitCode.CONFIG)
     return _command(workers, "-i", str(process), "-a", str(addresses))
 
 

@@ -81,8 +81,8 @@ def partition_states(settings: Settings) -> list[PartitionState]:
     except (ConnectionLost, Transient) as error:
         raise mariadb.away(error) from error
     if pipeline is None:
-        line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
+        raise Fatal(message, ExitCode.CONFIG)
     ends = _ends(settings, pipeline[1], pipeline[2], pipeline[3])  # after the positions: no lag below 0
     return [PartitionState(row[0], row[1], max(0, ends[row[0]] - row[1]), *row[2:]) for row in rows]
 
@@ -93,7 +93,7 @@ def _ends(settings: Settings, name: str, topic_id: str, partitions: int) -> dict
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
     if topic.topic_id != topic_id:
-        raise Fatal(provisioned.recreated_line(topic, topic_id), ExitCode.DATA)
+        raise Fatal(provisioned.recreated_message(topic, topic_id), ExitCode.DATA)
     return kafka.offsets(admin, name, range(partitions), OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
 
 

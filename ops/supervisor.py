@@ -4,16 +4,15 @@ import ctypes
 import logging
 import os
 import random
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from process.errors import RESTART_HELPS, ExitCode
+from process.signals import Stop, stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -79,46 +78,6 @@ def supervise(
             logger.warning("all processes start again in %.1f s", delay_s, extra={"action": "restart"})
             if stop.wait(delay_s):
                 return 0
-
-
-class Stop:
-    """Whether SIGTERM or SIGINT has come.
-
-    No threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
-    """
-
-    def __init__(self) -> None:
-        self._hears, self._tells = os.pipe()
-
-    def set(self) -> None:
-        """Note that the end was asked for."""
-        os.write(self._tells, b"!")
-
-    def is_set(self) -> bool:
-        """Tell whether it was."""
-        return self.wait(0)
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until it is, but no longer than this; tell whether it was."""
-        return bool(select.select([self._hears], [], [], timeout_s)[0])
-
-    def close(self) -> None:
-        """Close the pipe."""
-        os.close(self._hears)
-        os.close(self._tells)
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Note SIGTERM and SIGINT for as long as this lasts."""
-    stop = Stop()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        stop.close()
 
 
 def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop: Stop) -> list[int]:

@@ -135,8 +135,8 @@ def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int)
         if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
             return topic
         if time.monotonic() > deadline:
-            line = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
-            raise Fatal(line, ExitCode.UNAVAILABLE)
+            message = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
+            raise Fatal(message, ExitCode.UNAVAILABLE)
         time.sleep(_POLL_S)
 
 

@@ -147,11 +147,11 @@ class Verification:
         found = kafka.describe(admin, settings, self._names())
         visits, carts, rejects = (_present(name, found[name]) for name in self._names())
         if visits.topic_id != at.topic_id:
-            line = (
+            message = (
                 f"topic {visits.name!r} has id {visits.topic_id}, but the database counts the one with id "
                 f"{at.topic_id}: it was deleted and created anew, and the log that was counted is gone"
             )
-            raise Fatal(line, ExitCode.DATA)
+            raise Fatal(message, ExitCode.DATA)
         self._report(comparison.of_partitions(at, visits, carts, rejects))
         if growth := comparison.growth(at, visits):
             self._partial.append(growth)

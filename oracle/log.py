@@ -43,8 +43,8 @@ def extents(admin: AdminClient, topic: kafka.Topic, *, settled: bool) -> list[Ex
         if not open_in or not settled:
             break
         if time.monotonic() > deadline:
-            line = f"topic {topic.name!r}: a transaction in partition {open_in[0]} has been open for {SETTLED_S:g} s"
-            raise Fatal(f"{line}; end its producer, then verify again", ExitCode.UNAVAILABLE)
+            message = f"topic {topic.name!r}: a transaction in partition {open_in[0]} has been open for {SETTLED_S:g} s"
+            raise Fatal(f"{message}; end its producer, then verify again", ExitCode.UNAVAILABLE)
         time.sleep(0.05)
     starts = kafka.offsets(admin, topic.name, partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
     return [Extent(starts[partition], ends[partition]) for partition in partitions]
@@ -101,12 +101,12 @@ class Reader:
             first = self._consumer.poll(1.0)
             if first is not None:
                 return [first, *self._consumer.consume(_RECORDS, 0)]
-        line = f"{doing}: nothing came for {STALLED_S:g} s; is Kafka at {self._servers} running?"
-        raise Fatal(line, ExitCode.UNAVAILABLE)
+        message = f"{doing}: nothing came for {STALLED_S:g} s; is Kafka at {self._servers} running?"
+        raise Fatal(message, ExitCode.UNAVAILABLE)
 
 
 def _unreadable(error: KafkaError, doing: str) -> Fatal:
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-        line = f"{doing}: the log's head was deleted while it was read ({error.str()}); verify again"
-        return Fatal(line, ExitCode.UNAVAILABLE)
+        message = f"{doing}: the log's head was deleted while it was read ({error.str()}); verify again"
+        return Fatal(message, ExitCode.UNAVAILABLE)
     return kafka.fatal_of(error, doing)

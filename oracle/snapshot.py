@@ -80,12 +80,12 @@ def _read(connection: Any, settings: Settings) -> Snapshot:
     cursor.execute(_PIPELINE)
     pipeline = cursor.fetchone()
     if pipeline is None:
-        line = f"database {settings.mariadb_database!r} has not been provisioned; run python -m ops provision"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"database {settings.mariadb_database!r} has not been provisioned; run python -m ops provision"
+        raise Fatal(message, ExitCode.CONFIG)
     pipeline_id, topic, topic_id, partitions, lengths, zone = pipeline
     if topic != settings.visits_topic:
-        line = f"VISITS_TOPIC is {settings.visits_topic!r}, but the database counts {topic!r}; set it to that"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"VISITS_TOPIC is {settings.visits_topic!r}, but the database counts {topic!r}; set it to that"
+        raise Fatal(message, ExitCode.CONFIG)
     cursor.execute(_PROGRESS, (topic_id,))
     positions = {row[0]: Position(*row) for row in cursor.fetchall()}
     cursor.execute(_STRANGE_PROGRESS, (topic_id,))

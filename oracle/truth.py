@@ -135,11 +135,11 @@ def load(path: Path) -> Truth:
     try:
         truth = msgspec.json.decode(path.read_bytes(), type=Truth)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        line = f"{path} is no truth file of python -m simulate --truth: {error}"
-        raise Fatal(line, ExitCode.CONFIG) from error
+        message = f"{path} is no truth file of python -m simulate --truth: {error}"
+        raise Fatal(message, ExitCode.CONFIG) from error
     if truth.version != 1:
-        line = f"{path} is a truth file of version {truth.version}, but this program reads version 1"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"{path} is a truth file of version {truth.version}, but this program reads version 1"
+        raise Fatal(message, ExitCode.CONFIG)
     return truth
 
 
@@ -165,8 +165,8 @@ def check_writable(path: Path) -> None:
     :raises Fatal: its directory is not there or takes no file, or it is a directory itself.
     """
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        line = f"--truth is {str(path)!r}, but must be a file in a directory that can be written to"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"--truth is {str(path)!r}, but must be a file in a directory that can be written to"
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def _added(counts: Iterable[dict[_Key, int]]) -> dict[_Key, int]:

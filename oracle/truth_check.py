@@ -56,8 +56,8 @@ class TruthCheck:
         )
         for name, said, found in pairs:
             if said != found:
-                line = f"the truth is of {name} {said}, but the database is of {found}: they do not belong together"
-                raise Fatal(line, ExitCode.CONFIG)
+                message = f"the truth is of {name} {said}, but the database is of {found}: they do not belong together"
+                raise Fatal(message, ExitCode.CONFIG)
 
     def differences(self, at: Snapshot) -> Iterator[str]:
         """Yield what differs, once all outputs have been noticed."""

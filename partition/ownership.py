@@ -95,12 +95,12 @@ class Claim:
     def _refuse_another_pipelines(self, reader: TailReader, topic: OutputTopic) -> None:
         last = reader.last_origin(topic)
         if last and last.pipeline_id != self.provisioned.pipeline_id:
-            line = (
+            message = (
                 f"topic {topic.name!r} partition {self.partition} holds outputs of pipeline {last.pipeline_id}, but "
                 f"this database is of pipeline {self.provisioned.pipeline_id}: give this one output topics of its "
                 "own (CARTS_TOPIC, REJECTED_TOPIC), or empty them by python -m ops reset --yes"
             )
-            raise Fatal(line, ExitCode.DATA)
+            raise Fatal(message, ExitCode.DATA)
 
 
 def _first_position(connection: PartitionConnection) -> int:
@@ -160,8 +160,8 @@ class Claims:
         """
         future, _ = self._claims.get(partition, (None, None))
         if future is None or not future.done():
-            line = f"partition {partition}: its source and its sinks run in different processes; report this"
-            raise Fatal(line, ExitCode.ABORTED)
+            message = f"partition {partition}: its source and its sinks run in different processes; report this"
+            raise Fatal(message, ExitCode.ABORTED)
         return future.result()
 
     def end(self, partition: int) -> None:

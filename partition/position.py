@@ -60,7 +60,7 @@ class PartitionConnection:
         deadline = time.monotonic() + wait_s
         while self._one("lock_partition", (name, 1)) != (1,):
             if time.monotonic() >= deadline:
-                raise Fatal(self._held_line(name), ExitCode.HELD)
+                raise Fatal(self._held_message(name), ExitCode.HELD)
             go_on()
 
     def position(self) -> int:
@@ -80,7 +80,7 @@ class PartitionConnection:
         """
         row = self._one("claim_position", (self._topic_id, self._partition))
         if row is None:
-            raise Fatal(missing_row_line(self._topic, [self._partition]), ExitCode.DATA)
+            raise Fatal(missing_row_message(self._topic, [self._partition]), ExitCode.DATA)
         return int(row[0])
 
     def execute(self, name: str, values: tuple[Any, ...]) -> int:
@@ -139,13 +139,13 @@ class PartitionConnection:
             self.lost = True
             raise
 
-    def _held_line(self, name: str) -> str:
+    def _held_message(self, name: str) -> str:
         holder = self._one("lock_holder", (name,))
         who = f"connection {holder[0]} of {holder[1]}@{holder[2]}" if holder else "a connection it may not name"
         return f"{self.where} is owned by another dataflow: {who}; stop that one first, or leave it running"
 
 
-def missing_row_line(topic: str, partitions: list[int]) -> str:
+def missing_row_message(topic: str, partitions: list[int]) -> str:
     """Return the line for progress rows that were noted and are gone."""
     named = ", ".join(map(str, partitions))
     return (

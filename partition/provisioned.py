@@ -8,7 +8,7 @@ from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries
 from operators.decode import DECODE_VERSION
-from partition.position import missing_row_line
+from partition.position import missing_row_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -41,8 +41,8 @@ def compare(settings: Settings, admin: AdminClient) -> Provisioned:
     except (ConnectionLost, Transient) as error:
         raise mariadb.away(error) from error
     if pipeline is None:
-        line = f"database {login.database!r} has not been provisioned; run python -m ops provision"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
+        raise Fatal(message, ExitCode.CONFIG)
     pipeline_id, topic, topic_id, partitions = pipeline[:4]
     refuse_other_settings(settings, topic, pipeline[4:])
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
@@ -67,11 +67,11 @@ def refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str
     )
     for name, ours, theirs in differences:
         if ours != theirs:
-            line = (
+            message = (
                 f"{name} is {ours!r}, but database {settings.mariadb_database!r} was provisioned with {theirs!r}: "
                 "go back to that, or start over by python -m ops reset --yes, which counts the whole log again"
             )
-            raise Fatal(line, ExitCode.CONFIG)
+            raise Fatal(message, ExitCode.CONFIG)
 
 
 def _refuse_other_topics(
@@ -79,22 +79,22 @@ def _refuse_other_topics(
 ) -> None:
     for name, topic in topics.items():
         if topic is None:
-            line = f"topic {name!r} does not exist; run python -m ops provision"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"topic {name!r} does not exist; run python -m ops provision"
+            raise Fatal(message, ExitCode.CONFIG)
         if topic.partitions < partitions:
-            line = (
+            message = (
                 f"topic {name!r} has {topic.partitions} partitions, but {partitions} are needed; "
                 "run python -m ops provision"
             )
-            raise Fatal(line, ExitCode.CONFIG)
+            raise Fatal(message, ExitCode.CONFIG)
     visits = topics[settings.visits_topic]
     if visits and visits.topic_id != topic_id:
-        raise Fatal(recreated_line(visits, topic_id), ExitCode.DATA)
+        raise Fatal(recreated_message(visits, topic_id), ExitCode.DATA)
     if visits and visits.partitions > partitions:
-        raise Fatal(grown_line(visits, partitions), ExitCode.CONFIG)
+        raise Fatal(grown_message(visits, partitions), ExitCode.CONFIG)
 
 
-def recreated_line(topic: kafka.Topic, topic_id: str) -> str:
+def recreated_message(topic: kafka.Topic, topic_id: str) -> str:
     """Return the line for a topic that is another one of the same name."""
     return (
         f"topic {topic.name!r} has id {topic.topic_id}, but the database counts the one with id {topic_id}: it was "
@@ -102,7 +102,7 @@ def recreated_line(topic: kafka.Topic, topic_id: str) -> str:
     )
 
 
-def grown_line(topic: kafka.Topic, partitions: int) -> str:
+def grown_message(topic: kafka.Topic, partitions: int) -> str:
     """Return the line for a topic that has more partitions than were provisioned."""
     return (
         f"topic {topic.name!r} has {topic.partitions} partitions, but {partitions} are provisioned; "
@@ -119,12 +119,12 @@ def refuse_other_rows(topic: str, topic_id: str, partitions: int, rows: list[tup
     """
     strange = sorted({row[0] for row in rows} - {topic_id})
     if strange:
-        line = (
+        message = (
             f"progress has rows of topic {topic!r} with id {', '.join(strange)}, but the pipeline is of id "
             f"{topic_id}; restore the database, or start over by python -m ops reset --yes"
         )
-        raise Fatal(line, ExitCode.DATA)
+        raise Fatal(message, ExitCode.DATA)
     present = {row[1] for row in rows}
     missing = [partition for partition in range(partitions) if partition not in present]
     if missing:
-        raise Fatal(missing_row_line(topic, missing), ExitCode.DATA)
+        raise Fatal(missing_row_message(topic, missing), ExitCode.DATA)

@@ -121,11 +121,11 @@ class TailReader:
             if visible >= end:
                 return begin, end
             if time.monotonic() > deadline:
-                line = (
+                message = (
                     f"topic {topic!r} partition {self._partition}: another producer's transaction has been open at "
                     f"offset {visible} for {_OPEN_TRANSACTION_S:.0f} s and hides what follows; end that producer"
                 )
-                raise Fatal(line, ExitCode.UNAVAILABLE)
+                raise Fatal(message, ExitCode.UNAVAILABLE)
             time.sleep(0.05)  # the broker writes its commit markers a moment after a commit is answered
 
     def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
@@ -150,5 +150,5 @@ class TailReader:
                     return
                 if error is None:
                     yield message
-        line = f"topic {topic!r} partition {self._partition}: Kafka has sent nothing for {_SILENCE_S:.0f} s"
-        raise Fatal(line, ExitCode.UNAVAILABLE)
+        silence = f"topic {topic!r} partition {self._partition}: Kafka has sent nothing for {_SILENCE_S:.0f} s"
+        raise Fatal(silence, ExitCode.UNAVAILABLE)

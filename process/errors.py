@@ -32,9 +32,9 @@ RESTART_HELPS = frozenset({ExitCode.UNAVAILABLE, ExitCode.ABORTED, ExitCode.HELD
 class Fatal(Exception):  # noqa: N818 - it is no error of the code: it is how a run ends
     """End the run with one line that names the thing, the value and the cure."""
 
-    def __init__(self, line: str, code: ExitCode) -> None:
-        super().__init__(line)
-        self.line = line
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.message = message
         self.code = code
 
 
@@ -54,7 +54,7 @@ def end_process(fatal: Fatal) -> NoReturn:
     one, and exit with 134. Ending at once is safe: nothing is committed but by a flush (crash-only).
     """
     _ending.acquire()  # and never released: of several workers that find the same, one says it
-    logger.critical("%s", fatal.line, extra={"action": "fatal", "exit_code": int(fatal.code)})
+    logger.critical("%s", fatal.message, extra={"action": "fatal", "exit_code": int(fatal.code)})
     try:
         logging.shutdown()
         if sys.stdout is not None:  # closed by whoever started us

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
             return _print(options, settings)
         return _run(options, settings)
     except Fatal as fatal:
-        print(f"simulate: {fatal.line}", file=sys.stderr)
+        print(f"simulate: {fatal.message}", file=sys.stderr)
         return fatal.code
 
 

@@ -75,6 +75,6 @@ def planned(start_ms: int, schedule: Schedule) -> DatesMs:
 
 def _before_the_end(date_ms: int) -> int:
     if date_ms >= END_MS:
-        line = "the visits' time has come to the year 2100, where visits end: choose an earlier --start"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = "the visits' time has come to the year 2100, where visits end: choose an earlier --start"
+        raise Fatal(message, ExitCode.CONFIG)
     return date_ms

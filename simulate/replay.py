@@ -78,8 +78,8 @@ class Replay:
         try:
             self._block = list(islice(self._lines, MAX_MESSAGES))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            line = f"--replay {self._path} cannot be read: {error}"
-            raise Fatal(line, ExitCode.CONFIG) from error
+            message = f"--replay {self._path} cannot be read: {error}"
+            raise Fatal(message, ExitCode.CONFIG) from error
         self._dues_s = [line.due_s for line in self._block]
 
     @staticmethod
@@ -151,8 +151,8 @@ def _rows_in(path: Path) -> Iterator[bytes]:
         rows = csv.DictReader(file)
         header = rows.fieldnames or ()
         if missing := [name for name in _FIELDS if name not in header]:
-            line = f"--replay {path}: the header has no {', '.join(missing)}; it must name {', '.join(_FIELDS)}"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"--replay {path}: the header has no {', '.join(missing)}; it must name {', '.join(_FIELDS)}"
+            raise Fatal(message, ExitCode.CONFIG)
         for row in rows:
             visit = {name: row[name] for name in _FIELDS}
             yield json.dumps(visit | _number(visit["duration"]), ensure_ascii=False).encode()

@@ -47,8 +47,8 @@ def topic_of(settings: Settings) -> Topic:
     """
     topic = describe(admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
     if topic is None:
-        line = f"VISITS_TOPIC: Kafka has no topic {settings.visits_topic!r}: run python -m ops provision"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"VISITS_TOPIC: Kafka has no topic {settings.visits_topic!r}: run python -m ops provision"
+        raise Fatal(message, ExitCode.CONFIG)
     return topic
 
 

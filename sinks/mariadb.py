@@ -168,7 +168,7 @@ def _reconnected(claim: Claim, cut: _Cut | None) -> int:
             raise
         # After a cut network the server still holds our own old connection, and its lock, for up to wait_timeout.
         claim.connection.close()
-        raise ConnectionLost(fatal.line) from fatal
+        raise ConnectionLost(fatal.message) from fatal
     position = claim.connection.position()
     if position != claim.totals and (cut is None or position != cut.end):
         raise _moved(claim, position, cut)
@@ -178,11 +178,11 @@ def _reconnected(claim: Claim, cut: _Cut | None) -> int:
 
 def _moved(claim: Claim, position: int, cut: _Cut | None) -> Fatal:
     expected = f"{claim.totals} or {cut.end}" if cut else str(claim.totals)
-    line = (
+    message = (
         f"{claim.connection.where}: progress stands at offset {position}, but {expected} was expected: another "
         "dataflow has written, or the database went back; starting again goes on where it stands"
     )
-    return Fatal(line, ExitCode.ABORTED)
+    return Fatal(message, ExitCode.ABORTED)
 
 
 def _date_of(timestamp: float | None) -> datetime | None:

@@ -87,11 +87,11 @@ class CutPartition(StatefulSinkPartition[B, None], ABC, Generic[B]):
 
     def _check_follows(self, batch: B) -> None:
         if batch.begin != self._end:
-            line = (
+            message = (
                 f"partition {self._partition}: a batch begins at offset {batch.begin}, but {self._end} comes next; "
                 "report this"
             )
-            raise Fatal(line, ExitCode.ABORTED)
+            raise Fatal(message, ExitCode.ABORTED)
         self._end = batch.end
 
     def _flush(self, claim: Claim) -> None:

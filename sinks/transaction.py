@@ -118,11 +118,11 @@ class OutputTransaction:
 
     def _in_time(self) -> bool:
         if time.monotonic() > self._deadline:
-            line = (
+            message = (
                 f"{self.where}: Kafka has not taken them for {LIMIT_S:.0f} s; are its brokers up, and enough of them "
                 "in sync (min.insync.replicas)?"
             )
-            raise Fatal(line, ExitCode.UNAVAILABLE)
+            raise Fatal(message, ExitCode.UNAVAILABLE)
         return False
 
     def _sent(self) -> bool:
@@ -145,8 +145,8 @@ class OutputTransaction:
             # It may take fewer than it was given, and says so in the dictionaries that it did not take.
             left = [cart for cart in self._unsent if "_error" in cart]
             if len(self._unsent) - taken != len(left):
-                line = f"{self.where}: {taken} of {len(self._unsent)} carts queued, {len(left)} refused"
-                raise Fatal(line, ExitCode.ABORTED)
+                message = f"{self.where}: {taken} of {len(self._unsent)} carts queued, {len(left)} refused"
+                raise Fatal(message, ExitCode.ABORTED)
             for cart in left:
                 error: Any = cart.pop("_error")
                 if error.code() != KafkaError._QUEUE_FULL:
@@ -200,8 +200,8 @@ class OutputTransaction:
     def _shorten(self, index: int) -> None:
         if self._levels[index] == Level.BARE:
             offset = offset_of(self._rejects[index].message)
-            line = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
-            raise Fatal(line, ExitCode.ABORTED)
+            message = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
+            raise Fatal(message, ExitCode.ABORTED)
         self._levels[index] = Level(self._levels[index] + 1)
         self._again = _SENDINGS_AGAIN
 
@@ -213,14 +213,14 @@ class OutputTransaction:
                 self._aborting = True
                 return
         if error.code() in FENCED or error.fatal():
-            line = (
+            message = (
                 f"{self.where}: fenced ({error.name()}): another copy has claimed the partition, or this process "
                 "stood still for more than 10 s"
             )
-            raise Fatal(line, ExitCode.ABORTED)
+            raise Fatal(message, ExitCode.ABORTED)
         if self._committing and not error.retriable():
-            line = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
-            raise Fatal(line, ExitCode.ABORTED)
+            message = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
+            raise Fatal(message, ExitCode.ABORTED)
         if sending and (self._failures or error.txn_requires_abort()):
             self._send_again(self._failures[0] if self._failures else error)
         elif not error.retriable():

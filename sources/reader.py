@@ -128,19 +128,19 @@ class PartitionReader:
         if self.read < begin:
             said = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"
             if self._settings.on_data_loss == "fail":
-                line = f"{said}; raise the topic's retention, and go on without them by ON_DATA_LOSS=skip"
-                raise Fatal(line, ExitCode.DATA)
+                message = f"{said}; raise the topic's retention, and go on without them by ON_DATA_LOSS=skip"
+                raise Fatal(message, ExitCode.DATA)
             logger.error("%s; going on at %d (ON_DATA_LOSS=skip)", said, begin, extra={"action": "data_loss"})
             self.read = begin
         self._assign()
 
     def _refuse_lost_end(self, end: int) -> None:
         if self.read > end:
-            line = (
+            message = (
                 f"{self._where} ends at offset {end}, but {self.read} is counted already: the log has lost its end; "
                 "restore it, or start over by python -m ops reset --yes"
             )
-            raise Fatal(line, ExitCode.DATA)
+            raise Fatal(message, ExitCode.DATA)
 
 
 def size_of(messages: list[Message]) -> int:

@@ -6,7 +6,7 @@ import threading
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka
-from partition.provisioned import Provisioned, grown_line, recreated_line
+from partition.provisioned import Provisioned, grown_message, recreated_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -47,16 +47,16 @@ class TopicWatch:
             try:
                 self.found = self.found or self._difference(provisioned, admin)
             except Fatal as fatal:  # away is no difference: what reads and writes decides how long to wait
-                logger.warning("%s", fatal.line, extra={"action": "watch"})
+                logger.warning("%s", fatal.message, extra={"action": "watch"})
 
     def _difference(self, provisioned: Provisioned, admin: AdminClient) -> Fatal | None:
         name = self._settings.visits_topic
         topic = kafka.describe(admin, self._settings, [name])[name]
         if topic is None:
-            line = f"topic {name!r} has been deleted; restore it, or start over by python -m ops reset --yes"
-            return Fatal(line, ExitCode.DATA)
+            message = f"topic {name!r} has been deleted; restore it, or start over by python -m ops reset --yes"
+            return Fatal(message, ExitCode.DATA)
         if topic.topic_id != provisioned.topic_id:
-            return Fatal(recreated_line(topic, provisioned.topic_id), ExitCode.DATA)
+            return Fatal(recreated_message(topic, provisioned.topic_id), ExitCode.DATA)
         if topic.partitions != provisioned.partitions:
-            return Fatal(grown_line(topic, provisioned.partitions), ExitCode.CONFIG)
+            return Fatal(grown_message(topic, provisioned.partitions), ExitCode.CONFIG)
         return None

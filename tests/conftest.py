@@ -83,8 +83,8 @@ def _started(directory: Path, environ: dict[str, str]) -> Iterator[Servers]:
     except Fatal as fatal:
         Servers(directory, environ).delete()  # one of them may run
         if os.environ.get("CI"):
-            pytest.fail(fatal.line)
-        pytest.skip(fatal.line)
+            pytest.fail(fatal.message)
+        pytest.skip(fatal.message)
     except KeyboardInterrupt:
         Servers(directory, environ).delete()
         raise

@@ -55,8 +55,8 @@ def ensure_markers_topic(settings: Settings, admin: AdminClient) -> None:
     _wait_for_leader(settings, admin, name)
     policy = topic_config(admin, name)["cleanup.policy"]
     if policy != "compact":
-        line = f"topic {name!r} has cleanup.policy={policy}, which forgets what was sent back; it must be compact"
-        raise Fatal(line, ExitCode.CONFIG)
+        message = f"topic {name!r} has cleanup.policy={policy}, which forgets what was sent back; it must be compact"
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def _wait_for_leader(settings: Settings, admin: AdminClient, name: str) -> None:
@@ -67,6 +67,6 @@ def _wait_for_leader(settings: Settings, admin: AdminClient, name: str) -> None:
         if found.error is None and found.partitions and all(part.leader >= 0 for part in found.partitions.values()):
             return
         if time.monotonic() > deadline:
-            line = f"topic {name!r} has no leader after {_VISIBLE_S:.0f} s"
-            raise Fatal(line, ExitCode.UNAVAILABLE)
+            message = f"topic {name!r} has no leader after {_VISIBLE_S:.0f} s"
+            raise Fatal(message, ExitCode.UNAVAILABLE)
         time.sleep(_POLL_S)

@@ -94,8 +94,8 @@ class RejectedLog:
             raise Fatal(f"topic {self.topic!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
         if selection.partition is not None and selection.partition >= topic.partitions:
             last = topic.partitions - 1
-            line = f"--partition is {selection.partition}, but topic {self.topic!r} has partitions 0 to {last}"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"--partition is {selection.partition}, but topic {self.topic!r} has partitions 0 to {last}"
+            raise Fatal(message, ExitCode.CONFIG)
         whole = enumerate(extents(admin, topic, settled=True))
         self._selection = selection
         self._extents = [selection.within(partition, extent) for partition, extent in whole]

@@ -92,11 +92,11 @@ class Replayer:
 
     def _ended_by(self, error: KafkaError) -> Fatal:
         if error.code() in FENCED or error.fatal():
-            line = (
+            message = (
                 f"{self._doing}: fenced ({error.name()}): another replay has begun, or this one stood still for more "
                 "than 10 s; run it again: nothing is sent twice"
             )
-            return Fatal(line, ExitCode.ABORTED)
+            return Fatal(message, ExitCode.ABORTED)
         return kafka.fatal_of(error, self._doing)
 
     def _produce(self, visit: Rejected) -> None:
@@ -123,7 +123,9 @@ class Replayer:
                     raise
                 if not error.retriable() or time.monotonic() > deadline:
                     said = f"{self._doing}: {error.name()}: {error.str()}"
-                    line = f"{said}; the last commit is in doubt: run it again, the markers know, nothing is sent twice"
-                    raise Fatal(line, ExitCode.ABORTED) from raised
+                    message = (
+                        f"{said}; the last commit is in doubt: run it again, the markers know, nothing is sent twice"
+                    )
+                    raise Fatal(message, ExitCode.ABORTED) from raised
             else:
                 return None

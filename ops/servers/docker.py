@@ -102,6 +102,6 @@ def _docker(*arguments: str, **environ: str) -> str:
         done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        line = f"docker {' '.join(arguments)}: {said[-1] if said else 'nothing said'}"
-        raise Fatal(line, ExitCode.UNAVAILABLE) from error
+        message = f"docker {' '.join(arguments)}: {said[-1] if said else 'nothing said'}"
+        raise Fatal(message, ExitCode.UNAVAILABLE) from error
     return done.stdout

@@ -74,8 +74,8 @@ class MariaDB(LocalServer):
         if done.returncode:
             said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
             first = next((line for line in said if "ERROR" in line), said[0] if said else "nothing said")
-            line = f"MariaDB cannot install {self._data}: {first}"
-            raise Fatal(line, ExitCode.CONFIG)
+            message = f"MariaDB cannot install {self._data}: {first}"
+            raise Fatal(message, ExitCode.CONFIG)
         draft.rename(self._data)
 
     def _command(self, programs: software.MariaDB) -> list[str]:

@@ -39,8 +39,8 @@ class Notes(msgspec.Struct):
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            line = f"{path} cannot be read: {error}; python -m ops down --delete, then remove it"
-            raise Fatal(line, ExitCode.CONFIG) from error
+            message = f"{path} cannot be read: {error}; python -m ops down --delete, then remove it"
+            raise Fatal(message, ExitCode.CONFIG) from error
 
     def write(self, directory: Path) -> None:
         """Replace the directory's notes, at once or not at all."""

@@ -123,8 +123,8 @@ class Daemon:
     def _failed(self, how: str) -> Fatal:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = lines[-1].strip() if lines else "nothing"
-        line = f"{self.name} {how}; the last line of {self.log}: {last}"
-        return Fatal(line, ExitCode.UNAVAILABLE)
+        message = f"{self.name} {how}; the last line of {self.log}: {last}"
+        return Fatal(message, ExitCode.UNAVAILABLE)
 
 
 def _command_line(pid: int) -> str:

@@ -108,8 +108,8 @@ def _copy_dependencies(profile: str, folder: Path) -> None:
     except subprocess.CalledProcessError as error:
         said = (error.stdout + error.stderr).strip().splitlines()
         first = next((line for line in said if "ERROR" in line), said[0] if said else "nothing")
-        line = f"mvn (Apache Maven) could not fetch {name}: {first}; {CHOICES}"
-        raise Fatal(line, ExitCode.UNAVAILABLE) from error
+        message = f"mvn (Apache Maven) could not fetch {name}: {first}; {CHOICES}"
+        raise Fatal(message, ExitCode.UNAVAILABLE) from error
 
 
 def _unpack(folder: Path) -> None:

@@ -61,13 +61,13 @@ def test_a_second_claim_names_the_holder_and_disturbs_nothing(
     with claimed(settings) as (_, first):
         refused = refusal(settings)
         assert refused.code == ExitCode.HELD
-        assert f"topic '{settings.visits_topic}' partition 0 is owned by another dataflow" in refused.line
+        assert f"topic '{settings.visits_topic}' partition 0 is owned by another dataflow" in refused.message
         holders = query(
             settings,
             "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE USER = ?",
             (settings.mariadb_user,),
         )
-        assert [f"connection {who[0]} of {who[1]}@{who[2]};" in refused.line for who in holders] == [True]
+        assert [f"connection {who[0]} of {who[1]}@{who[2]};" in refused.message for who in holders] == [True]
         first.producer.begin_transaction()
         first.producer.produce(settings.carts_topic, b"line", partition=0)
         first.producer.commit_transaction(30)
@@ -135,7 +135,7 @@ def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
     query(settings, "UPDATE pipeline SET pipeline_id = ?", ("0" * 32,))
     refused = refusal(settings)
     assert refused.code == ExitCode.DATA
-    assert f"topic '{settings.carts_topic}' partition 0 holds outputs of pipeline {key[:32]}" in refused.line
+    assert f"topic '{settings.carts_topic}' partition 0 holds outputs of pipeline {key[:32]}" in refused.message
     theirs.producer.begin_transaction()
     theirs.producer.produce(settings.carts_topic, b"line", key, partition=0)
     theirs.producer.commit_transaction(30)
@@ -150,9 +150,9 @@ def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
         claims.begin(0).result(DEADLINE_S)
     claims.end(0)
     refused = refusal(settings)
-    assert refused.line == caught.value.line
+    assert refused.message == caught.value.message
     assert refused.code == caught.value.code == ExitCode.DATA
-    assert refused.line.startswith(f"progress has no row for topic '{settings.visits_topic}' partition 0, although")
+    assert refused.message.startswith(f"progress has no row for topic '{settings.visits_topic}' partition 0, although")
     wait_until(lambda: not statements(settings), deadline_s=30, what="no connection left")
 
 
@@ -195,5 +195,5 @@ def test_a_wrong_way_to_log_in_is_named(
     monkeypatch.setattr(kafka, "REQUEST_TIMEOUT_S", 2.0)
     secret = {"sasl.username": "user", "sasl.password": "never shown"} if "sasl.mechanisms" in config else {}
     refused = refusal(replace(settings, kafka_config=config | secret))
-    assert words in refused.line
-    assert "never shown" not in refused.line
+    assert words in refused.message
+    assert "never shown" not in refused.message

@@ -56,9 +56,9 @@ def test_a_refused_login_is_one_line(settings: Settings, change: dict[str, str],
         mariadb.connect(Login.dataflow(replace(settings, **change)))  # type: ignore[arg-type]
     assert caught.value.code == ExitCode.CONFIG
     user = change.get("mariadb_user", settings.mariadb_user)
-    assert caught.value.line.startswith(f"MariaDB at 127.0.0.1:{settings.mariadb_port} as '{user}': error 1")
-    assert words in caught.value.line
-    assert "wrong" not in caught.value.line
+    assert caught.value.message.startswith(f"MariaDB at 127.0.0.1:{settings.mariadb_port} as '{user}': error 1")
+    assert words in caught.value.message
+    assert "wrong" not in caught.value.message
 
 
 def test_a_server_that_is_away_may_come_back(settings: Settings) -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_is_away_may_come_back(settings: Settings) -> None:
         mariadb.connect(Login.dataflow(replace(settings, mariadb_port=free_port())))
     fatal = mariadb.away(caught.value)
     assert fatal.code == ExitCode.UNAVAILABLE
-    assert "MARIADB_PORT" in fatal.line
+    assert "MARIADB_PORT" in fatal.message
 
 
 def test_localhost_means_the_port_that_is_set(settings: Settings) -> None:

@@ -157,7 +157,7 @@ def test_it_is_fenced_by_a_second_claim(settings: Settings, producer_of: Callabl
             write(sink, claim, cut(10, 20, carts={11: "eleven"}))
         assert claim.outputs == 10
     assert caught.value.code == ExitCode.ABORTED
-    assert f"outputs of topic '{settings.visits_topic}' partition 0: fenced (" in caught.value.line
+    assert f"outputs of topic '{settings.visits_topic}' partition 0: fenced (" in caught.value.message
     assert values(settings, settings.carts_topic) == [b"three"]
 
 

@@ -335,7 +335,7 @@ def test_no_way_to_a_server_is_one_line_with_the_choices(tmp_path: Path, missing
         "from pathlib import Path; from failure import Fatal; from ops.servers import software, start\n"
         f"software.SOFTWARE = Path({str(tmp_path / 'software')!r})\n"
         f"try: start(Path({str(tmp_path / 'local')!r}), {{}})\n"
-        "except Fatal as fatal: print(fatal.line)"
+        "except Fatal as fatal: print(fatal.message)"
     )
     environ = process_environment({"PATH": str(programs), "JAVA_HOME": ""})
     done = subprocess.run(

@@ -84,7 +84,7 @@ def _may(connection: Any, statement: str) -> bool:
         with translated(statement):
             cursor.execute(statement)
     except Fatal as refused:
-        if "1142" not in refused.line:
+        if "1142" not in refused.message:
             raise
         return False
     finally:

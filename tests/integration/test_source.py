@@ -191,7 +191,7 @@ def test_records_deleted_in_mid_run(settings: Settings, choice: str) -> None:
             with pytest.raises(Fatal) as caught:
                 reader.read_until(lambda: reader.end == 20_000, what="the end")
             assert caught.value.code == ExitCode.DATA
-            assert f"offsets {reader.end} to 14999 were deleted before they were counted" in caught.value.line
+            assert f"offsets {reader.end} to 14999 were deleted before they were counted" in caught.value.message
             return
         reader.read_until(lambda: reader.end == 20_000, what="the end")
     assert_contiguous(reader)
@@ -207,7 +207,7 @@ def test_a_log_that_has_lost_its_end(settings: Settings) -> None:
         reader.read_until(lambda: False, what="its line")
     assert caught.value.code == ExitCode.DATA
     expected = f"topic '{settings.visits_topic}' partition 0 ends at offset 10, but 1000 is counted already"
-    assert expected in caught.value.line
+    assert expected in caught.value.message
 
 
 def test_large_messages_are_cut_by_their_bytes(settings: Settings) -> None:

@@ -75,7 +75,8 @@ def test_a_topic_that_was_created_anew(
     fatal = found(watch)
     assert fatal.code == ExitCode.DATA
     assert (
-        f"but the database counts the one with id {provisioned.topic_id}: it was deleted and created anew" in fatal.line
+        f"but the database counts the one with id {provisioned.topic_id}: it was deleted and created anew"
+        in fatal.message
     )
 
 
@@ -85,7 +86,7 @@ def test_a_topic_that_was_deleted(
     """Nothing is read any more, and nobody says so."""
     watch.start(provisioned, admin)
     delete(admin, settings)
-    assert f"topic '{settings.visits_topic}' has been deleted" in found(watch).line
+    assert f"topic '{settings.visits_topic}' has been deleted" in found(watch).message
 
 
 def test_a_topic_that_has_grown(
@@ -96,7 +97,7 @@ def test_a_topic_that_has_grown(
     admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
     fatal = found(watch)
     assert fatal.code == ExitCode.CONFIG
-    assert f"topic '{settings.visits_topic}' has 3 partitions, but 1 are provisioned" in fatal.line
+    assert f"topic '{settings.visits_topic}' has 3 partitions, but 1 are provisioned" in fatal.message
 
 
 def test_it_looks_until_the_last_user_stops(
@@ -107,7 +108,7 @@ def test_it_looks_until_the_last_user_stops(
     watch.start(provisioned, admin)
     watch.stop()
     admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
-    assert "has 3 partitions" in found(watch).line
+    assert "has 3 partitions" in found(watch).message
     assert looking()
     watch.stop()
     wait_until(lambda: not looking(), deadline_s=30, what="nobody looks any more")

@@ -43,10 +43,10 @@ def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: st
     with pytest.raises(Fatal) as caught, kafka.translated("reading topic 'visits'"):
         raise KafkaException(KafkaError(error, "what Kafka said"))
     assert caught.value.code == code
-    assert caught.value.line.startswith("reading topic 'visits': ")
-    assert "what Kafka said" in caught.value.line
-    assert caught.value.line.endswith(cure)
-    assert "\n" not in caught.value.line
+    assert caught.value.message.startswith("reading topic 'visits': ")
+    assert "what Kafka said" in caught.value.message
+    assert caught.value.message.endswith(cure)
+    assert "\n" not in caught.value.message
 
 
 def test_a_time_out_names_what_the_connections_met() -> None:
@@ -56,11 +56,11 @@ def test_a_time_out_names_what_the_connections_met() -> None:
     heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
     fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.UNAVAILABLE
-    assert "(no such host)" in fatal.line
+    assert "(no such host)" in fatal.message
     heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
     fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.CONFIG
-    assert "wrong password" in fatal.line
+    assert "wrong password" in fatal.message
 
 
 def test_a_wrong_variable_is_named() -> None:

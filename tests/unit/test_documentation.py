@@ -66,7 +66,7 @@ class Lines:
             return self._template(node.value)
         if isinstance(node, ast.Name):
             return self._assigned(node)
-        if isinstance(node, ast.Call) and (function := self._line_function(node.func)):
+        if isinstance(node, ast.Call) and (function := self._message_function(node.func)):
             return Lines(*function).returned()
         return VARIES
 
@@ -81,9 +81,9 @@ class Lines:
         ]
         return self._template(max(values, key=lambda value: value.lineno)) if values else VARIES
 
-    def _line_function(self, called: ast.expr) -> tuple[ast.Module, Function] | None:
+    def _message_function(self, called: ast.expr) -> tuple[ast.Module, Function] | None:
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        if not name.endswith("_line"):
+        if not name.endswith("_message"):
             return None
         here_first = [self._module, *modules().values()]
         return next((module, each) for module in here_first for each in functions(module) if each.name == name)

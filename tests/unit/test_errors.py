@@ -86,7 +86,7 @@ def test_in_a_test_it_is_raised() -> None:
     """With its line and its code."""
     with pytest.raises(Fatal, match=r"^the line$") as caught:
         raise_fatal(Fatal("the line", ExitCode.CONFIG))
-    assert (caught.value.line, caught.value.code) == ("the line", 78)
+    assert (caught.value.message, caught.value.code) == ("the line", 78)
 
 
 def test_codes_after_which_a_restart_helps() -> None:

@@ -60,7 +60,10 @@ def test_text_is_for_people() -> None:
 
 def test_what_the_system_could_not_decode_is_escaped() -> None:
     """A line with a lone surrogate, as of a variable that is no UTF-8, is not lost."""
-    program = "import logging; from process import logs; logs.set_up('json'); logging.error('KAFKA_GROUP_ID is %s', 'a\\udcff')"
+    program = (
+        "import logging; from process import logs; logs.set_up('json'); "
+        "logging.error('KAFKA_GROUP_ID is %s', 'a\\udcff')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env={}, capture_output=True, check=True, timeout=60
     )

@@ -17,7 +17,7 @@ def refused(**environ: str) -> str:
     with pytest.raises(Fatal) as caught:
         Settings.from_environment(environ)
     assert caught.value.code == ExitCode.CONFIG
-    return caught.value.line
+    return caught.value.message
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

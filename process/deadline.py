@@ -1,0 +1,20 @@
+"""How long something may take."""
+
+import time
+
+
+class Deadline:
+    """A moment in the future by the monotonic clock, which nobody sets."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return time.monotonic() >= self._at
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then, never below 0."""
+        return max(0.0, self._at - time.monotonic())
