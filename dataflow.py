@@ -16,7 +16,7 @@ from operators.carts import abandoned_carts
 from operators.decode import batch_decoder
 from operators.echo import echo_visits
 from operators.windows import fold_windows
-from partition.ownership import Claims
+from partition.owner import PartitionOwner
 from process import logs
 from process.errors import Fatal, end_process
 from settings import Settings
@@ -57,7 +57,6 @@ def flow() -> Dataflow:
         logs.set_up("text")
         end_process(fatal)
     logs.set_up(settings.log_format)
-    gc.set_threshold(100_000, 50, 50)  # batches die young and hold no cycles: collecting at 700 only costs
-    claims = Claims(settings)
-    source = KafkaSource(settings, claims, end_process)
-    return build(source, KafkaSink(settings, claims, end_process), MariaDBSink(settings, claims, end_process), settings)
+    gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
+    owner = PartitionOwner(settings, end_process)
+    return build(KafkaSource(settings, owner), KafkaSink(settings, owner), MariaDBSink(owner), settings)

@@ -22,7 +22,7 @@ from bytewax.operators.windowing import EventClock, TumblingWindower
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from operators.carts import cart_line, is_abandoned_cart
-from operators.decode import Visit
+from operators.visit import Visit
 from settings import Settings
 
 Item = TypeVar("Item")

@@ -1,4 +1,4 @@
-"""Connections to MariaDB, and the one place where its errors become ours."""
+"""Connections to MariaDB, and the one place where its errors are translated."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from settings import Settings
 CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 10
 
-# A write that waits, a process stopped inside its transaction and a power cut all end by themselves (seconds).
+# A waiting write, a process stopped inside its transaction, a power failure: each ends by itself (seconds).
 _SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
@@ -35,7 +35,7 @@ class Transient(Exception):  # noqa: N818
 
 
 class ConnectionLost(Exception):  # noqa: N818
-    """The connection is gone, and nobody knows whether the last commit arrived."""
+    """The connection is gone; whether the last commit arrived is unknown."""
 
 
 class Login(NamedTuple):
@@ -55,7 +55,7 @@ class Login(NamedTuple):
 
     @classmethod
     def reader(cls, settings: Settings) -> "Login":
-        """The leader board's user: SELECT."""
+        """The leaderboard's user: SELECT."""
         return cls._of(settings, settings.mariadb_reader_user, settings.mariadb_reader_password)
 
     @classmethod
@@ -76,11 +76,11 @@ class Login(NamedTuple):
 def connect(login: Login) -> Any:
     """Open a connection: transactions by hand, READ COMMITTED, strict, UTC, every wait bounded.
 
-    :raises ConnectionLost: the server is away.
-    :raises Fatal: it refuses the user, or knows no such database.
+    :raises ConnectionLost: the server is unavailable.
+    :raises Fatal: it refuses the user, or has no such database.
     """
     options: dict[str, Any] = {
-        # The connector takes "localhost" for a socket file of its own choice, whatever the port.
+        # For "localhost" the connector uses a socket file of its own choice, whatever the port.
         "host": "127.0.0.1" if login.host == "localhost" else login.host,
         "port": login.port,
         "user": login.user,
@@ -105,33 +105,33 @@ def connect(login: Login) -> Any:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn MariaDB's errors into ours, by their code; `doing` says what was tried.
+    """Translate MariaDB's errors, by their code; `doing` names what was tried.
 
-    :raises Transient: do the same again.
-    :raises ConnectionLost: connect again, then see where the database stands.
+    :raises Transient: repeat it.
+    :raises ConnectionLost: connect again, then read the position.
     :raises Fatal: anything else.
     """
     try:
         yield
     except mariadb.Error as error:
-        said = f"{doing}: error {error.errno}: {error}"
+        text = f"{doing}: error {error.errno}: {error}"
         if error.errno in _TRANSIENT:
-            raise Transient(said) from error
+            raise Transient(text) from error
         if error.errno in _LOST:
-            raise ConnectionLost(said) from error
+            raise ConnectionLost(text) from error
         if error.errno in _REFUSED:
             message = (
-                f"{said}; check this user and its password, and the hosts it may come from, "
+                f"{text}; check this user and its password, and the hosts it may connect from, "
                 "or run python -m ops provision"
             )
             raise Fatal(message, ExitCode.CONFIG) from error
         if error.errno in _NOT_PROVISIONED:
-            raise Fatal(f"{said}; run python -m ops provision", ExitCode.CONFIG) from error
-        raise Fatal(said, ExitCode.ABORTED) from error
+            raise Fatal(f"{text}; run python -m ops provision", ExitCode.CONFIG) from error
+        raise Fatal(text, ExitCode.ABORTED) from error
 
 
-def away(error: Exception) -> Fatal:
-    """Return the line for a server that cannot be reached, or whose rows stay locked."""
+def unavailable(error: Exception) -> Fatal:
+    """Return the error for a server that is unavailable, or whose rows stay locked."""
     if isinstance(error, Transient):
         message = f"{error}; another connection keeps these rows locked: SHOW PROCESSLIST names it"
         return Fatal(message, ExitCode.UNAVAILABLE)

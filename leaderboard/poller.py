@@ -101,7 +101,7 @@ class Poller:
         try:
             return self._reader.snapshot(self._read)
         except (ConnectionLost, Transient) as error:
-            return Trouble(mariadb.away(error).message, unprovisioned=False)
+            return Trouble(mariadb.unavailable(error).message, unprovisioned=False)
         except Fatal as fatal:
             return Trouble(fatal.message, unprovisioned=fatal.code == ExitCode.CONFIG)
 

@@ -28,7 +28,7 @@ def show_once(reader: BoardReader, range_name: str, top: int) -> None:
     try:
         print(plain(View(reader.read(range_name)), top))
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
 
 
 def show(reader: BoardReader, range_name: str, *, top: int, every_s: float, page: str | None = None) -> None:
@@ -89,4 +89,4 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
     try:
         return view.with_boards(reader.read(range_name))
     except (ConnectionLost, Transient) as error:
-        return view.with_trouble(f"old: {mariadb.away(error).message}")
+        return view.with_trouble(f"old: {mariadb.unavailable(error).message}")

@@ -1,18 +1,19 @@
-"""What travels from the source into the graph."""
+"""What travels through the graph: one item is one batch of one Kafka partition.
 
-from collections.abc import Sequence
+A batch covers the offsets begin <= offset < end of its partition. Offsets have gaps (transactions, compaction), so
+it may hold fewer messages than end - begin, or none.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Message
 
+from operators.visit import Reject, Visit
+
 
 class RawBatch(NamedTuple):
-    """One cut of a Kafka partition: every message of it with begin <= offset < end, undecoded, in order.
-
-    Offsets have gaps (transactions, compaction), so there may be fewer messages than end - begin; a cut
-    without messages (begin < end), and an empty one (begin == end) that only asks the sinks to catch up,
-    are batches too.
-    """
+    """From the source: every message of the partition between two offsets, undecoded, in order."""
 
     partition: int
     begin: int
@@ -21,5 +22,50 @@ class RawBatch(NamedTuple):
 
     @property
     def contiguous(self) -> bool:
-        """Whether every offset of the cut has its message."""
+        """Whether every offset has its message."""
         return len(self.messages) == self.end - self.begin
+
+
+class VisitBatch(NamedTuple):
+    """Decoded: `offsets` and `visits` are parallel."""
+
+    partition: int
+    begin: int
+    end: int
+    offsets: Sequence[int]
+    visits: Sequence[Visit]
+    rejects: Sequence[Reject]
+
+
+class OutputBatch(NamedTuple):
+    """For Kafka, in order of the offsets: `carts` are pairs of a visit's offset and its cart line."""
+
+    partition: int
+    begin: int
+    end: int
+    carts: Sequence[tuple[int, str]]
+    rejects: Sequence[Reject]
+
+
+Amount = int
+"""Seconds and a number of visits in one integer, so that one addition adds both: half the work of two
+dictionaries in the fold, the roll-up and the sink. The low 60 bits hold more than 500 million visits of the
+longest duration; one commit covers at most some thousands. See `amount_of` and `parts_of` in windows.py."""
+
+Window = tuple[int, int, str]
+"""Length in seconds, window start in seconds since 1970 UTC, and board: `action` or `country`."""
+
+Sums = Mapping[Window, Mapping[str, Amount]]
+"""Per window of a board, its entries' amounts. Sums commute: they may be added in any order."""
+
+
+class SumBatch(NamedTuple):
+    """For MariaDB: what the batch adds to the totals; `max_timestamp` is seconds since 1970 UTC."""
+
+    partition: int
+    begin: int
+    end: int
+    visits: int
+    rejected: int
+    max_timestamp: float | None
+    sums: Sums

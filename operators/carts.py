@@ -1,42 +1,28 @@
-"""Abandoned carts: which visits they are, and the line that tells of one."""
+"""Abandoned carts: which visits they are, and their lines."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
 
-from operators.decode import Reject, Visit, VisitBatch
+from operators.batches import OutputBatch, VisitBatch
+from operators.visit import Visit
 
 ABANDONED_CART = "SHOPPING_CART"
 
 
-class OutputBatch(NamedTuple):
-    """What one cut of a partition sends out, in order of the offsets.
-
-    `carts` are pairs of a visit's offset and its cart line.
-    """
-
-    partition: int
-    begin: int
-    end: int
-    carts: Sequence[tuple[int, str]]
-    rejects: Sequence[Reject]
-
-
 def is_abandoned_cart(visit: Visit) -> bool:
-    """Return whether the visitor left with a full cart."""
+    """Return whether the visit ended with a full cart."""
     return visit.last_action == ABANDONED_CART
 
 
 def cart_line(visit: Visit) -> str:
-    """Return `visitDate,country,lastAction,duration`: UTC, milliseconds cut, RFC 4180 quoting, no line end."""
+    """Return `visitDate,country,lastAction,duration`: UTC, truncated to milliseconds, RFC 4180 quoting, no line end."""
     fields = f"{_quoted(visit.country)},{_quoted(visit.last_action)}"
     return f"{_utc_milliseconds(visit.visit_date)},{fields},{visit.duration}"
 
 
 def abandoned_carts(batch: VisitBatch) -> OutputBatch:
-    """Pick the abandoned carts of a batch; its rejects go out beside them."""
+    """Return the outputs of a batch: its abandoned carts and its rejects."""
     visits = zip(batch.offsets, batch.visits, strict=True)
     carts = [(offset, cart_line(visit)) for offset, visit in visits if is_abandoned_cart(visit)]
     return OutputBatch(batch.partition, batch.begin, batch.end, carts, batch.rejects)

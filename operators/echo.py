@@ -1,4 +1,4 @@
-"""Every visit as a line on standard output: for looking at what arrives (ECHO=1)."""
+"""Every visit as a line on standard output: to see what arrives (ECHO=1)."""
 
 import sys
 from collections.abc import Iterable
@@ -8,7 +8,8 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from operators.decode import Visit, VisitBatch
+from operators.batches import VisitBatch
+from operators.visit import Visit
 
 
 def visit_line(visit: Visit) -> str:
@@ -18,7 +19,7 @@ def visit_line(visit: Visit) -> str:
 
 class _EchoPartition(StatelessSinkPartition[str]):
     def write_batch(self, items: list[str]) -> None:
-        if sys.stdout is None:  # closed by whoever started us
+        if sys.stdout is None:  # closed by the parent process
             return
         encoding = sys.stdout.encoding
         text = "".join(f"{line}\n" for line in items)
@@ -30,7 +31,7 @@ class _EchoPartition(StatelessSinkPartition[str]):
 class EchoSink(DynamicSink[str]):
     """Lines to standard output; what it cannot encode is escaped.
 
-    Unit of parallelism: the worker. After a crash: lines may come again, or be missing.
+    Unit of parallelism: the worker. After a crash: lines may be repeated, or missing.
     """
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _EchoPartition:
@@ -39,7 +40,7 @@ class EchoSink(DynamicSink[str]):
 
 @operator
 def echo_visits(step_id: str, up: KeyedStream[VisitBatch]) -> KeyedStream[VisitBatch]:
-    """Print each visit of each batch; the stream goes on as it was."""
+    """Print each visit of each batch; the stream is unchanged."""
     lines = op.flat_map("lines", up, _lines)
     op.output("print", lines, EchoSink())
     return up

@@ -9,35 +9,13 @@ import bytewax.operators as op
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
-from operators.decode import Visit, VisitBatch
+from operators.batches import Amount, SumBatch, Sums, VisitBatch, Window
+from operators.visit import Visit
 
 ACTION = "action"
 COUNTRY = "country"
 
 _ONE_VISIT = 1 << 60
-
-Amount = int
-"""Seconds and a number of visits in one integer, so that one addition adds both: half the work of two
-dictionaries in the fold, the roll-up and the sink. The low 60 bits hold more than 500 million visits of the
-longest duration; one cut holds at most some thousands."""
-
-Board = tuple[int, int, str]
-"""Length in seconds, window start in seconds since 1970 UTC, and `action` or `country`."""
-
-Sums = Mapping[Board, Mapping[str, Amount]]
-"""Per board, its entries' amounts. Sums commute: they may be added in any order."""
-
-
-class SumBatch(NamedTuple):
-    """What one cut of a partition adds to the database; max_timestamp is seconds since 1970 UTC."""
-
-    partition: int
-    begin: int
-    end: int
-    visits: int
-    rejected: int
-    max_timestamp: float | None
-    sums: Sums
 
 
 def amount_of(duration_s: int, visits: int) -> Amount:
@@ -59,22 +37,29 @@ def window_start_of(timestamp: float, length_s: int) -> int:
 def fold(batch: VisitBatch, lengths_s: tuple[int, ...]) -> SumBatch:
     """Add a batch up: per length, window, board and entry the durations and the number of visits.
 
-    Each of `lengths_s` is a multiple of the first: a visit is looked at once, for the shortest window, and the
-    longer ones are rolled up from that.
+    Each of `lengths_s` is a multiple of the first: each visit is added once, to its shortest window, and the
+    longer ones are rolled up from these.
     """
     dates = [visit.visit_date for visit in batch.visits]
     sums = _roll_up(_shortest_windows(batch.visits, dates, lengths_s[0]), lengths_s)
     latest = max(dates).timestamp() if dates else None
-    counts = (len(batch.visits), len(batch.rejects))
-    return SumBatch(batch.partition, batch.begin, batch.end, *counts, latest, sums)
+    return SumBatch(
+        partition=batch.partition,
+        begin=batch.begin,
+        end=batch.end,
+        visits=len(batch.visits),
+        rejected=len(batch.rejects),
+        max_timestamp=latest,
+        sums=sums,
+    )
 
 
 @operator
 def fold_windows(step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int, ...]) -> KeyedStream[SumBatch]:
     """Fold each batch of visits into its event-time tumbling windows.
 
-    Stateless: what a batch adds is added to the database's totals by the sink. So nothing is ever late, no
-    watermark closes a window, and no clock has a say.
+    Stateless: the sink adds each batch's sums to the database's totals. So nothing is ever late: no watermark
+    closes a window, and no clock is read.
 
     :arg step_id: Unique ID.
     :arg up: Batches of visits, keyed by partition.
@@ -88,16 +73,16 @@ _Entries = defaultdict[str, Amount]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Window(NamedTuple):
+class _OpenWindow(NamedTuple):
     begin: datetime
     end: datetime
     actions: _Entries
     countries: _Entries
 
 
-def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length_s: int) -> dict[int, _Window]:
-    windows: dict[int, _Window] = {}
-    begin = end = _EPOCH  # neighbours mostly share a window: it is looked up where it changes
+def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length_s: int) -> dict[int, _OpenWindow]:
+    windows: dict[int, _OpenWindow] = {}
+    begin = end = _EPOCH  # neighbours mostly share a window: look it up only where it changes
     for date, visit in zip(dates, visits, strict=True):
         if not begin <= date < end:
             start = window_start_of(date.timestamp(), length_s)
@@ -110,13 +95,13 @@ def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length
     return windows
 
 
-def _empty_window(start: int, length_s: int) -> _Window:
+def _empty_window(start: int, length_s: int) -> _OpenWindow:
     begin = datetime.fromtimestamp(start, UTC)
-    return _Window(begin, begin + timedelta(seconds=length_s), defaultdict(int), defaultdict(int))
+    return _OpenWindow(begin, begin + timedelta(seconds=length_s), defaultdict(int), defaultdict(int))
 
 
-def _roll_up(windows: dict[int, _Window], lengths_s: tuple[int, ...]) -> Sums:
-    sums: dict[Board, dict[str, Amount]] = {}
+def _roll_up(windows: dict[int, _OpenWindow], lengths_s: tuple[int, ...]) -> Sums:
+    sums: dict[Window, dict[str, Amount]] = {}
     for start, window in windows.items():
         for length_s in lengths_s:
             longer = window_start_of(start, length_s)
@@ -125,11 +110,11 @@ def _roll_up(windows: dict[int, _Window], lengths_s: tuple[int, ...]) -> Sums:
     return sums
 
 
-def add_to(sums: dict[Board, dict[str, Amount]], board: Board, entries: Mapping[str, Amount]) -> None:
-    """Add the amounts of a board's entries to `sums`."""
-    present = sums.get(board)
+def add_to(sums: dict[Window, dict[str, Amount]], window: Window, entries: Mapping[str, Amount]) -> None:
+    """Add the amounts of the entries of one window to `sums`."""
+    present = sums.get(window)
     if present is None:
-        sums[board] = dict(entries)
+        sums[window] = dict(entries)
         return
     for entry, amount in entries.items():
         present[entry] = present.get(entry, 0) + amount

@@ -80,7 +80,7 @@ def administration(settings: Settings) -> Iterator[Any]:
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
 
 
 def _lock(connection: Any, settings: Settings) -> None:

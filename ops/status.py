@@ -79,7 +79,7 @@ def partition_states(settings: Settings) -> list[PartitionState]:
                 cursor.execute(queries()["partition_states"], (pipeline[2],))
                 rows = cursor.fetchall()
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
     if pipeline is None:
         message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(message, ExitCode.CONFIG)

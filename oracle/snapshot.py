@@ -68,7 +68,7 @@ def take(settings: Settings) -> Snapshot:
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
 
 
 def _read(connection: Any, settings: Settings) -> Snapshot:

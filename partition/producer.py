@@ -1,12 +1,12 @@
-"""Transactional producers, such as that of a partition's outputs: whoever makes one fences every earlier one."""
+"""Transactional producers, such as that of a partition's outputs: a new one fences every earlier one."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from clients import kafka
+from process.cancellation import Cancellation
+from process.deadline import Deadline
 from settings import Settings
 
 FENCED = frozenset(
@@ -17,21 +17,20 @@ FENCED = frozenset(
         KafkaError.TRANSACTION_COORDINATOR_FENCED,
     }
 )
-"""What Kafka and librdkafka say to a producer when another one has taken its transactional.id."""
+"""The errors of a producer whose transactional.id was taken by another one."""
 
 _LIMIT_S = 30.0
 _STEP_S = 0.5
 
 
-def fenced_producer(settings: Settings, partition: int, go_on: Callable[[], None] = lambda: None) -> Producer:
-    """Return the producer of a partition's outputs; what an earlier one left open is aborted.
+def fenced_producer(settings: Settings, partition: int, cancellation: Cancellation | None = None) -> Producer:
+    """Return the producer of a partition's outputs; a transaction that an earlier one left open is aborted.
 
-    `go_on` is called every half second, and ends the waiting by raising.
-
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
+    :raises Cancelled: found every half second.
     """
     transactional_id = f"{settings.carts_topic}-{partition}"  # never of the database: a copy of it must fence too
-    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, go_on=go_on)
+    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation)
 
 
 def transactional_producer(
@@ -39,26 +38,28 @@ def transactional_producer(
     transactional_id: str,
     *,
     limit_s: float,
-    go_on: Callable[[], None] = lambda: None,
+    cancellation: Cancellation | None = None,
     **more: Any,
 ) -> Producer:
-    """Return the one producer of a transactional.id, made within `limit_s`; `more` goes to confluent-kafka as it is.
+    """Return the one producer of a transactional.id, made within `limit_s`; `more` is passed to confluent-kafka.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
+    :raises Cancelled: found every half second.
     """
     own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
-    own["delivery_report_only_error"] = True  # what arrived needs no call
+    own["delivery_report_only_error"] = True  # what was delivered needs no call
     # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
+    cancellation = cancellation or Cancellation()
     with kafka.translated(f"transactional.id {transactional_id!r}"):
         producer = Producer(kafka.client_config(settings, tuning=quick, **own, **large) | more)
-        deadline = time.monotonic() + limit_s
+        deadline = Deadline(limit_s)
         while True:
             try:
                 producer.init_transactions(_STEP_S)
                 return producer
             except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
+                if not error.args[0].retriable() or deadline.passed:
                     raise
-            go_on()
+            cancellation.check()

@@ -39,7 +39,7 @@ def compare(settings: Settings, admin: AdminClient) -> Provisioned:
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
     if pipeline is None:
         message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(message, ExitCode.CONFIG)

@@ -1,4 +1,4 @@
-"""What the output topics already hold: every output names its visit, so the topics themselves remember."""
+"""What the output topics already hold: every output names its visit, so the topics are their own record."""
 
 import re
 import time
@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka
 from clients.kafka import headers_of, offset_of
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -53,7 +54,7 @@ def cart_origin(message: Message) -> Origin | None:
 
 
 def reject_origin(message: Message) -> Origin | None:
-    """Return the visit of a reject: its last header `visit`; earlier ones are of an earlier life."""
+    """Return the visit of a reject: its last header `visit`; earlier ones were there when it was sent in."""
     named = [value for name, value in headers_of(message) if name == VISIT_HEADER]
     return Origin.parse(named[-1]) if named else None
 
@@ -77,7 +78,7 @@ class TailReader:
         with kafka.translated("reading the output topics"):
             self._consumer = Consumer(kafka.client_config(settings, tuning=quick, **own, **exact))
             for topic in (settings.carts_topic, settings.rejected_topic):
-                # a partition whose leader is not known when it is assigned waits for a timer of 1 s
+                # a partition assigned before its leader is known waits for a timer of 1 s
                 self._consumer.list_topics(topic, kafka.REQUEST_TIMEOUT_S)
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class TailReader:
         self._consumer.close()
 
     def last_origin(self, topic: OutputTopic) -> Origin | None:
-        """Return the visit of any pipeline's latest output, as far as the last few records tell."""
+        """Return the visit of any pipeline's latest output, if the last few records contain one."""
         begin, end = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
         origins = map(topic.origin_of, self._records(topic.name, max(begin, end - _FIRST_LOOK), end))
         return next((origin for origin in reversed(list(origins)) if origin), None)
@@ -93,9 +94,9 @@ class TailReader:
     def tail(self, topic: OutputTopic, pipeline_id: str, topic_id: str) -> int:
         """Return the offset of the visit of our latest output, or NOTHING.
 
-        Looks back over control and foreign records as far as the log's start.
+        Searches backwards over control and foreign records as far as the log's start.
 
-        :raises Fatal: Kafka falls silent, or another producer's transaction stays open before the end.
+        :raises Fatal: Kafka sends nothing, or another producer's transaction stays open before the end.
         """
         begin, end = self._visible_bounds(topic.name)
         size = _FIRST_LOOK
@@ -112,21 +113,21 @@ class TailReader:
         return NOTHING
 
     def _visible_bounds(self, topic: str) -> tuple[int, int]:
-        # An open transaction hides what is committed behind it, perhaps our own latest outputs. Our own cannot
-        # be open: we have fenced. So all of ours lies before the present end: wait until that is readable.
+        # An open transaction hides what is committed behind it, perhaps our own latest outputs. Ours cannot be
+        # open: it is fenced. So all of ours lies before the present end: wait until that is readable.
         _, end = self._bounds(topic, IsolationLevel.READ_UNCOMMITTED)
-        deadline = time.monotonic() + _OPEN_TRANSACTION_S
+        deadline = Deadline(_OPEN_TRANSACTION_S)
         while True:
             begin, visible = self._bounds(topic, IsolationLevel.READ_COMMITTED)
             if visible >= end:
                 return begin, end
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 message = (
                     f"topic {topic!r} partition {self._partition}: another producer's transaction has been open at "
                     f"offset {visible} for {_OPEN_TRANSACTION_S:.0f} s and hides what follows; end that producer"
                 )
                 raise Fatal(message, ExitCode.UNAVAILABLE)
-            time.sleep(0.05)  # the broker writes its commit markers a moment after a commit is answered
+            time.sleep(0.05)  # the broker writes its commit markers a moment after it has answered a commit
 
     def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
         def at(spec: OffsetSpec) -> int:
@@ -139,10 +140,10 @@ class TailReader:
         if begin >= end:
             return
         self._consumer.assign([TopicPartition(topic, self._partition, begin)])
-        heard = time.monotonic()
-        while time.monotonic() - heard < _SILENCE_S:
-            for message in self._consumer.consume(1000, 0.01):  # it waits for all 1000
-                heard = time.monotonic()
+        deadline = Deadline(_SILENCE_S)
+        while not deadline.passed:
+            for message in self._consumer.consume(1000, 0.01):  # which waits for all 1000
+                deadline = Deadline(_SILENCE_S)
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise kafka.fatal_of(error, f"reading topic {topic!r} partition {self._partition}")

@@ -1,4 +1,4 @@
-"""How work on another thread is told that its result is no longer wanted."""
+"""Cancels work on another thread."""
 
 import threading
 
@@ -8,7 +8,7 @@ class Cancelled(Exception):  # noqa: N818 - it is no error: it ends the work tha
 
 
 class Cancellation:
-    """A request to end, made once, on any thread; the work looks at it between its steps."""
+    """A request to end, made on any thread; the work checks it between its steps."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
@@ -17,8 +17,12 @@ class Cancellation:
         """Ask the work to end."""
         self._requested.set()
 
+    def is_requested(self) -> bool:
+        """Return whether the end was requested."""
+        return self._requested.is_set()
+
     def check(self) -> None:
-        """Go on unless the end was requested.
+        """Do nothing unless the end was requested.
 
         :raises Cancelled: it was.
         """

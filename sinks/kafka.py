@@ -1,71 +1,86 @@
-"""Sends abandoned carts and rejected visits to Kafka: all of a cut or nothing, once, in order."""
+"""Sends abandoned carts and rejected visits to Kafka: all of a commit or nothing, once, in order."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from collections.abc import Sequence
+
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from clients.kafka import offset_of
-from operators.carts import OutputBatch
-from operators.decode import Reject
-from partition.ownership import Claim, Claims
-from process.errors import OnFatal
+from operators.batches import OutputBatch
+from partition.owner import PartitionOwner
+from partition.ownership import OwnedPartition
+from process.errors import Fatal
 from settings import Settings
-from sinks.partition import CutPartition, PartitionedSink
-from sinks.transaction import OutputTopics, OutputTransaction
+from sinks.delivery import Delivery, OutputTopics
+from sinks.transaction import OutputTransaction
 
 
-class _OutputPartition(CutPartition[OutputBatch]):
-    def __init__(
-        self, settings: Settings, claims: Claims, pool: ThreadPoolExecutor, partition: int, on_fatal: OnFatal
-    ) -> None:
-        super().__init__(settings, claims, pool, partition, on_fatal)
-        self._carts: list[tuple[int, str]] = []
-        self._rejects: list[Reject] = []
-        self._sending: OutputTransaction | None = None
-        self._sending_end = 0
+class OutputsWriter:
+    """Commits the outputs of one owned partition, into the partitions of the same number."""
+
+    def __init__(self, settings: Settings, owned: OwnedPartition) -> None:
+        self._owned = owned
+        self._topics = OutputTopics(
+            visits=settings.visits_topic,
+            carts=settings.carts_topic,
+            rejected=settings.rejected_topic,
+            pipeline_id=owned.provisioned.pipeline_id,
+            topic_id=owned.provisioned.topic_id,
+        )
+
+    def commit(self, batches: Sequence[OutputBatch]) -> None:
+        """Commit the carts and rejects of these batches in one Kafka transaction; without any there is none.
+
+        What is in a topic already is not sent again: each topic has its own tail, and drops only its own repeats.
+
+        :raises Fatal: Kafka refuses them, or does not take them within 60 s.
+        :raises Cancelled: found every two seconds.
+        """
+        tails = self._owned.tails
+        carts = [cart for batch in batches for cart in batch.carts if cart[0] > tails.carts]
+        rejects = [reject for batch in batches for reject in batch.rejects if offset_of(reject.message) > tails.rejects]
+        if carts or rejects:
+            delivery = Delivery(self._owned.producer, self._topics, self._owned.partition, carts, rejects)
+            OutputTransaction(self._owned, delivery).run()
+
+
+class _OutputsPartition(StatefulSinkPartition[OutputBatch, None]):
+    """Hands the outputs of one partition to its committer, which has an `OutputsWriter`."""
+
+    def __init__(self, owner: PartitionOwner, partition: int) -> None:
+        self._owner = owner
+        self._partition = partition
+
+    def write_batch(self, values: list[OutputBatch]) -> None:
+        try:
+            committer = self._owner.of(self._partition)
+            for batch in values:
+                committer.add_outputs(batch)
+        except Fatal as fatal:
+            self._owner.on_fatal(fatal)
+
+    def snapshot(self) -> None:
+        return None  # the topics themselves tell what they hold
 
     def close(self) -> None:
-        """Commit nothing: Bytewax closes after an exception and on Ctrl-C too. What runs, the next claim fences."""
-        if self._sending and (self._job is None or self._job.cancel() or self._job.done()):
-            self._sending.abandon()
-
-    def _take(self, claim: Claim, batch: OutputBatch) -> None:
-        # What is there already is not sent again: each topic has its own tail, and drops only its own repeats.
-        self._carts += [cart for cart in batch.carts if cart[0] > claim.carts_tail]
-        self._rejects += [reject for reject in batch.rejects if offset_of(reject.message) > claim.rejects_tail]
-
-    def _begin(self, claim: Claim) -> Callable[[], bool] | None:
-        if self._sending is None and (self._carts or self._rejects):
-            topics = OutputTopics(
-                self._settings.visits_topic,
-                self._settings.carts_topic,
-                self._settings.rejected_topic,
-                claim.provisioned.pipeline_id,
-                claim.provisioned.topic_id,
-            )
-            outputs = (self._carts, self._rejects)
-            self._sending = OutputTransaction(claim.producer, topics, self._partition, *outputs)
-            self._sending_end = self._end
-            self._carts, self._rejects = [], []
-        if self._sending is None:
-            claim.outputs = self._end  # a cut without outputs needs no transaction
-            return None
-        return self._sending.advance
-
-    def _settle(self, claim: Claim, job: "Future[Any]") -> None:
-        if job.result():
-            claim.outputs = self._sending_end
-            self._sending = None
+        """Commit nothing: Bytewax also closes after an exception and on Ctrl-C. The source stops the committer."""
 
 
-class KafkaSink(PartitionedSink[OutputBatch]):
+class KafkaSink(FixedPartitionedSink[OutputBatch, None]):
     """Carts and rejects to their topics, in Kafka transactions.
 
-    Items in: (partition name, OutputBatch). Unit of parallelism: the input's Kafka partition; outputs go to the
-    partition of the same number. After a crash: the topics' own tails tell what is there already.
+    Items in: (partition name, OutputBatch). Unit of parallelism: the input's Kafka partition. After a crash: the
+    topics' tails tell what is there already.
     """
 
-    _jobs_at_once = 8
+    def __init__(self, settings: Settings, owner: PartitionOwner) -> None:
+        self._owner = owner
+        owner.outputs = lambda owned: OutputsWriter(settings, owned)
 
-    def _partition(self, pool: ThreadPoolExecutor, partition: int) -> _OutputPartition:
-        return _OutputPartition(self._settings, self._claims, pool, partition, self._on_fatal)
+    def list_parts(self) -> list[str]:
+        return self._owner.partition_names()
+
+    def part_fn(self, item_key: str) -> int:
+        return int(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _OutputsPartition:
+        return _OutputsPartition(self._owner, int(for_part))

@@ -1,4 +1,4 @@
-"""What a rejected visit becomes in its topic: its own bytes, and headers that say whence and why."""
+"""The record of a rejected visit: its own bytes, and headers with its origin and the reason."""
 
 from enum import IntEnum
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 from confluent_kafka import Message
 
 from clients.kafka import headers_of
-from operators.decode import Reject
+from operators.visit import Reject
 from partition.tail import VISIT_HEADER, Origin
 
 _ERRORS = "__connect.errors."
 _OWN_HEADERS = frozenset({VISIT_HEADER, "reason", "truncated"})
-_CUT_BYTES = 64 * 1024
+_TRUNCATED_BYTES = 64 * 1024
 
 
 class Level(IntEnum):
-    """How much of it is sent, and how: each next one where the topic has refused the one before for its size."""
+    """How much of it is sent, and how; each level is used where the topic has refused the one before for its size."""
 
     WHOLE = 0  # in a batch with others
     ALONE = 1  # a batch may be too large though none of its messages is
-    CUT = 2  # the head of its value
+    TRUNCATED = 2  # the head of its value
     BARE = 3  # without its key and its own headers too
 
 
 def reject_record(reject: Reject, level: Level, topic: str, origin: Origin) -> dict[str, Any]:
     """Return value, key and headers of the record; `topic` is that of visits.
 
-    A header `truncated` has the length of a value that may be cut, and stands wherever anything is left out.
+    A header `truncated` has the original length of the value; it is set wherever anything is left out.
     """
     message = reject.message
     value, key = message.value(), message.key()
@@ -35,9 +35,9 @@ def reject_record(reject: Reject, level: Level, topic: str, origin: Origin) -> d
         headers = _foreign_headers(message) + headers
     else:
         key = None
-    if level == Level.BARE or (level == Level.CUT and value is not None):
+    if level == Level.BARE or (level == Level.TRUNCATED and value is not None):
         headers.append(("truncated", str(len(value or b""))))
-        value = value and value[:_CUT_BYTES]
+        value = value and value[:_TRUNCATED_BYTES]
     return {"value": value, "key": key, "headers": headers}
 
 
@@ -53,11 +53,11 @@ def _connect_headers(topic: str, reject: Reject, origin: Origin) -> list[tuple[s
     """Name them as Kafka Connect's dead letter queues do (KIP-298), so that its tools read them."""
     return [
         (VISIT_HEADER, str(origin)),
-        ("reason", reject.reason),
+        ("reason", reject.why.reason.value),
         (f"{_ERRORS}topic", topic),
         (f"{_ERRORS}partition", str(origin.partition)),
         (f"{_ERRORS}offset", str(origin.offset)),
         (f"{_ERRORS}stage", "VALUE_CONVERTER"),
-        (f"{_ERRORS}exception.class.name", reject.exception),
-        (f"{_ERRORS}exception.message", reject.explanation),
+        (f"{_ERRORS}exception.class.name", reject.why.exception),
+        (f"{_ERRORS}exception.message", reject.why.explanation),
     ]

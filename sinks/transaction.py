@@ -1,236 +1,186 @@
-"""One Kafka transaction with the outputs of one cut: begin, produce, commit, in steps of bounded length."""
+"""One Kafka transaction around a delivery: begin, send, commit. All of it becomes visible, or nothing."""
 
 import logging
-import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from clients import kafka
-from clients.kafka import offset_of
-from operators.decode import Reject
+from partition.ownership import OwnedPartition
 from partition.producer import FENCED
-from partition.tail import Origin
+from process.cancellation import Cancelled
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
-from sinks.reject_record import Level, reject_record
+from sinks.delivery import STEP_S, Delivery
 
 logger = logging.getLogger(__name__)
 
-STEP_S = 2.0
-_SENDINGS_AGAIN = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
 LIMIT_S = 60.0
-
-
-class OutputTopics(NamedTuple):
-    """Where carts and rejects go, and the topic and pipeline that they come from."""
-
-    visits: str
-    carts: str
-    rejected: str
-    pipeline_id: str
-    topic_id: str
+_RESENDS = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
+_PAUSE_S = 0.02
+_ABANDON_S = 1.0
 
 
 class OutputTransaction:
-    """Carries the outputs of one cut into the partition of the same number, all of them or none.
+    """Carries one delivery, once.
 
-    `advance` is called until it returns True. Each call waits a few seconds at most, so that the worker stays
-    alive while Kafka is away.
+    Before the commit, to abort and send again is right. Once the commit was called, only the same commit may be
+    repeated: it can fail although the records are visible already. Each step waits for two seconds at most; between
+    the steps a cancellation is found, and the partition's lock is kept.
     """
 
-    def __init__(
-        self,
-        producer: Producer,
-        topics: OutputTopics,
-        partition: int,
-        carts: Sequence[tuple[int, str]],
-        rejects: Sequence[Reject],
-    ) -> None:
-        self._producer = producer
-        self._topics = topics
-        self._partition = partition
-        self._carts = carts
-        self._rejects = rejects
-        self._levels = [Level.WHOLE] * len(rejects)
-        self._deadline = time.monotonic() + LIMIT_S
-        self._again = _SENDINGS_AGAIN
-        self._begun = self._committing = self._aborting = False
-        self._rewind()
+    def __init__(self, owned: OwnedPartition, delivery: Delivery) -> None:
+        self._owned = owned
+        self._producer = owned.producer
+        self._delivery = delivery
+        self._where = delivery.where
+        self._deadline = Deadline(LIMIT_S)
+        self._resends_left = _RESENDS
+        self._begun = False
 
-    @property
-    def where(self) -> str:
-        """The outputs' place, for messages."""
-        return f"outputs of topic {self._topics.visits!r} partition {self._partition}"
+    def run(self) -> None:
+        """Send and commit.
 
-    def advance(self) -> bool:
-        """Go on where the last call ended; return whether all is committed.
-
-        Before the commit, an abort and a second sending are right; once it was called, only the same commit
-        again: it can fail although the records are there already.
-
-        :raises Fatal: fenced, refused, or not done within 60 s.
+        :raises Fatal: fenced, refused, in doubt, or not done within 60 s.
+        :raises Cancelled: what was sent is aborted, now or by the next owner, unless its commit was called.
         """
         try:
-            if self._aborting:
-                self._producer.abort_transaction(STEP_S)
-                self._aborting = False
-                self._rewind()
-            if not self._begun:
-                self._producer.begin_transaction()
-                self._begun = True
-            if not self._committing and not self._sent():
-                return self._in_time()
-            self._committing = True
-            self._producer.commit_transaction(STEP_S)
-        except KafkaException as error:
-            self._judge(error.args[0])
-            return self._in_time()
-        except SystemError as error:
-            # How confluent-kafka tells that the producer was fenced while it ran a callback: the reason is the
-            # cause or, if another callback came between, lost; then the next step has it.
-            if isinstance(error.__cause__, KafkaException):
-                self._judge(error.__cause__.args[0])
-            else:
-                logger.warning("%s: %s; trying again", self.where, error, extra={"action": "kafka_retry"})
-            return self._in_time()
-        return True
-
-    def abandon(self) -> None:
-        """Abort what is open, if Kafka answers at once; else the next claim does."""
-        if self._begun and not self._committing:
-            try:
-                self._producer.purge()
-                self._producer.abort_transaction(1.0)
-            except KafkaException as error:
-                logger.info("%s: not aborted: %s", self.where, error, extra={"action": "abort"})
-
-    def _rewind(self) -> None:
-        self._begun = False
-        prefix = str(self._origin(0)).removesuffix("0")  # formatted once: there is a cart for every fourth visit
-        self._unsent = [{"key": f"{prefix}{offset}", "value": line} for offset, line in self._carts]
-        self._next_reject = 0
-        self._failures: list[KafkaError] = []
-        self._too_large = False
-
-    def _origin(self, offset: int) -> Origin:
-        return Origin(self._topics.pipeline_id, self._topics.topic_id, self._partition, offset)
-
-    def _in_time(self) -> bool:
-        if time.monotonic() > self._deadline:
-            message = (
-                f"{self.where}: Kafka has not taken them for {LIMIT_S:.0f} s; are its brokers up, and enough of them "
-                "in sync (min.insync.replicas)?"
-            )
-            raise Fatal(message, ExitCode.UNAVAILABLE)
-        return False
+            while not self._sent():
+                self._abort()
+        except Cancelled:
+            self._abandon()
+            raise
+        self._commit()
 
     def _sent(self) -> bool:
-        queued = self._queue_carts() and self._queue_rejects()
-        if not queued or self._producer.flush(STEP_S):
+        """Begin and send; return False where that must be aborted and repeated."""
+        self._delivery.rewind()
+        self._begun = False
+        while (outcome := _outcome_of(self._send_step)) is not True:
+            if isinstance(outcome, KafkaError) and self._must_resend(outcome):
+                return False
+            self._wait(outcome)
+        if self._delivery.too_large:
+            self._resends_left = _RESENDS
             return False
-        if self._too_large:
-            self._aborting = True
-            return False
-        if self._failures:
-            self._send_again(self._failures[0])
+        if self._delivery.failures:
+            self._count_resend(self._delivery.failures[0])
             return False
         return True
 
-    def _queue_carts(self) -> bool:
-        if self._unsent:
-            taken = self._producer.produce_batch(
-                self._topics.carts, self._unsent, partition=self._partition, on_delivery=self._on_cart
-            )
-            # It may take fewer than it was given, and says so in the dictionaries that it did not take.
-            left = [cart for cart in self._unsent if "_error" in cart]
-            if len(self._unsent) - taken != len(left):
-                message = f"{self.where}: {taken} of {len(self._unsent)} carts queued, {len(left)} refused"
-                raise Fatal(message, ExitCode.ABORTED)
-            for cart in left:
-                error: Any = cart.pop("_error")
-                if error.code() != KafkaError._QUEUE_FULL:
-                    raise kafka.fatal_of(error, self.where)
-            self._unsent = left
-        if self._unsent:
-            self._producer.poll(0.1)
-        return not self._unsent
+    def _send_step(self) -> bool:
+        """Go on until all is delivered or refused, for a bounded time; return whether it is."""
+        if not self._begun:
+            self._producer.begin_transaction()
+            self._begun = True
+        return self._delivery.queue() and not self._producer.flush(STEP_S)
 
-    def _queue_rejects(self) -> bool:
-        while self._next_reject < len(self._rejects) and not self._too_large:
-            index = self._next_reject
+    def _must_resend(self, error: KafkaError) -> bool:
+        """Return whether an error of sending is mended by an abort; False: the step is repeated.
+
+        :raises Fatal: by neither.
+        """
+        if error.code() == KafkaError._STATE:
+            _outcome_of(lambda: self._producer.flush(STEP_S) == 0)  # a delivery has failed: its report gives the reason
+            if self._delivery.too_large:
+                self._resends_left = _RESENDS
+                return True
+        self._refuse_fenced(error)
+        failures = self._delivery.failures
+        if failures or error.txn_requires_abort():
+            self._count_resend(failures[0] if failures else error)
+            return True
+        self._refuse_permanent(error)
+        return False
+
+    def _count_resend(self, error: KafkaError) -> None:
+        # Also where Kafka has forgotten the producer's id after a week without transactions.
+        if not self._resends_left:
+            raise kafka.fatal_of(error, self._where)
+        self._resends_left -= 1
+        logger.warning("%s: %s; aborting, sending again", self._where, error.str(), extra={"action": "resend"})
+
+    def _abort(self) -> None:
+        while (outcome := _outcome_of(self._abort_step)) is not True:
+            if isinstance(outcome, KafkaError):
+                self._refuse_fenced(outcome)
+                self._refuse_permanent(outcome)
+            self._wait(outcome)
+
+    def _abort_step(self) -> bool:
+        self._producer.abort_transaction(STEP_S)
+        return True
+
+    def _commit(self) -> None:
+        while (outcome := _outcome_of(self._commit_step)) is not True:
+            if isinstance(outcome, KafkaError):
+                self._refuse_fenced(outcome)
+                if not outcome.retriable():
+                    raise self._in_doubt(outcome)
+            self._wait(outcome)
+
+    def _commit_step(self) -> bool:
+        self._producer.commit_transaction(STEP_S)
+        return True
+
+    def _in_doubt(self, error: KafkaError) -> Fatal:
+        reason = f"{error.name()}: {error.str()}"
+        message = f"{self._where}: commit in doubt: {reason}; the next owner reads in the topics whether it is there"
+        return Fatal(message, ExitCode.ABORTED)
+
+    def _abandon(self) -> None:
+        """Abort what is open, if Kafka answers at once; else the next owner does."""
+        if self._begun:
             try:
-                self._produce_reject(index)
-            except BufferError:
-                self._producer.poll(0.1)
-                return False
+                self._producer.purge()
+                self._producer.abort_transaction(_ABANDON_S)
             except KafkaException as error:
-                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise
-                self._shorten(index)
-                continue
-            self._next_reject += 1
-            if self._levels[index] != Level.WHOLE and self._producer.flush(STEP_S):
-                return False
-        return True
+                logger.info("%s: not aborted: %s", self._where, error, extra={"action": "abort"})
 
-    def _produce_reject(self, index: int) -> None:
-        reject = self._rejects[index]
-        origin = self._origin(offset_of(reject.message))
-        self._producer.produce(
-            self._topics.rejected,
-            partition=self._partition,
-            on_delivery=lambda error, _: self._on_reject(index, error),
-            **reject_record(reject, self._levels[index], self._topics.visits, origin),
-        )
+    def _wait(self, outcome: KafkaError | bool) -> None:
+        """Prepare to repeat a step.
 
-    def _on_cart(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failures.append(error)
+        :raises Fatal: the time is up.
+        :raises Cancelled: the committer is stopped.
+        """
+        if self._deadline.passed:
+            message = (
+                f"{self._where}: Kafka has not accepted them for {LIMIT_S:.0f} s; are its brokers up, and enough of "
+                "them in sync (min.insync.replicas)?"
+            )
+            raise Fatal(message, ExitCode.UNAVAILABLE)
+        if isinstance(outcome, KafkaError):
+            logger.warning("%s: %s; trying again", self._where, outcome.str(), extra={"action": "kafka_retry"})
+        self._owned.cancellation.sleep(_PAUSE_S)
+        self._owned.connection.keep_alive_if_idle()
 
-    def _on_reject(self, index: int, error: KafkaError | None) -> None:
-        if error is None:
-            return
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large = True
-            self._shorten(index)
-        else:
-            self._failures.append(error)
-
-    def _shorten(self, index: int) -> None:
-        if self._levels[index] == Level.BARE:
-            offset = offset_of(self._rejects[index].message)
-            message = f"{self.where}: topic {self._topics.rejected!r} refuses even the head of offset {offset}"
-            raise Fatal(message, ExitCode.ABORTED)
-        self._levels[index] = Level(self._levels[index] + 1)
-        self._again = _SENDINGS_AGAIN
-
-    def _judge(self, error: KafkaError) -> None:
-        sending = not self._committing and not self._aborting
-        if sending and error.code() == KafkaError._STATE:
-            self._producer.flush(STEP_S)  # a delivery has failed: its report, on its way, says why
-            if self._too_large:
-                self._aborting = True
-                return
+    def _refuse_fenced(self, error: KafkaError) -> None:
         if error.code() in FENCED or error.fatal():
             message = (
-                f"{self.where}: fenced ({error.name()}): another copy has claimed the partition, or this process "
-                "stood still for more than 10 s"
+                f"{self._where}: fenced ({error.name()}): another copy has taken the partition, or this process "
+                "was stopped for more than 10 s"
             )
             raise Fatal(message, ExitCode.ABORTED)
-        if self._committing and not error.retriable():
-            message = f"{self.where}: commit in doubt: {error.name()}: {error.str()}; the next claim sees what is there"
-            raise Fatal(message, ExitCode.ABORTED)
-        if sending and (self._failures or error.txn_requires_abort()):
-            self._send_again(self._failures[0] if self._failures else error)
-        elif not error.retriable():
-            raise kafka.fatal_of(error, self.where)
-        logger.warning("%s: %s; trying again", self.where, error.str(), extra={"action": "kafka_retry"})
 
-    def _send_again(self, error: KafkaError) -> None:
-        # Also where Kafka has forgotten the producer's id after a week of silence.
-        if not self._again:
-            raise kafka.fatal_of(error, self.where)
-        self._again -= 1
-        logger.warning("%s: %s; aborting, sending again", self.where, error.str(), extra={"action": "resend"})
-        self._aborting = True
+    def _refuse_permanent(self, error: KafkaError) -> None:
+        if not error.retriable():
+            raise kafka.fatal_of(error, self._where)
+
+
+def _outcome_of(step: Callable[[], bool]) -> KafkaError | bool:
+    """Run a step; return what it returns, or the error of Kafka that it raises."""
+    try:
+        return step()
+    except KafkaException as error:
+        return _kafka_error(error)
+    except SystemError as error:
+        # What confluent-kafka raises when the producer was fenced while it ran a callback: the reason is the cause
+        # or, if another callback came between, lost; then the next step has it.
+        if isinstance(error.__cause__, KafkaException):
+            return _kafka_error(error.__cause__)
+        return KafkaError(KafkaError._FAIL, str(error), retriable=True)
+
+
+def _kafka_error(error: KafkaException) -> KafkaError:
+    kafka_error: KafkaError = error.args[0]
+    return kafka_error

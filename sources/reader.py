@@ -1,6 +1,7 @@
-"""Reads one Kafka partition from an offset: messages of a bounded size together, and how far the log was read."""
+"""Reads one Kafka partition from an offset: messages of a bounded total size, and how far the log was read."""
 
 import logging
+import threading
 from itertools import chain
 from typing import Any
 
@@ -11,23 +12,41 @@ from clients import kafka
 from clients.kafka import headers_of, offset_of
 from process.errors import ExitCode, Fatal
 from settings import Settings
-from sources.closing import Closing
 
 logger = logging.getLogger(__name__)
 
 LARGE_BATCH_BYTES = 16 * 1024 * 1024
 _LARGE_BYTES = 100_000
-# As sent, of all partitions together: what a producer compressed may be ten thousand times that, unpacked all at
-# once. At least one of the producer's batches comes with each fetch, so it costs nothing that could be measured.
+_CLOSE_S = 2.0
+# As sent, of all partitions together: uncompressed it may be ten thousand times that, all at once. Each fetch
+# returns at least one batch of the producer, so the small size costs nothing that could be measured.
 _FETCH_BYTES = 32 * 1024
 _SMALLEST_FETCH_BYTES = 4 * 1024
 _PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
 
 
-class PartitionReader:
-    """One partition, read_committed. `read` is where the next message can be: gaps are passed over.
+class ConsumerCloser:
+    """Closes the consumers of one process without waiting for a Kafka that is unavailable.
 
-    :raises Fatal: from any method, when Kafka is away or refuses, or has lost what was not read yet.
+    librdkafka waits 45 s for the answer to a commit. Each consumer is closed on a thread of its own, which is
+    waited for no longer than 2 s.
+    """
+
+    def __init__(self) -> None:
+        self._unavailable = False
+
+    def close(self, consumer: Consumer) -> None:
+        """Close a consumer; once one was not closed in time, the others are not waited for."""
+        closing = threading.Thread(target=consumer.close, name="close", daemon=True)
+        closing.start()
+        closing.join(0 if self._unavailable else _CLOSE_S)
+        self._unavailable = closing.is_alive()
+
+
+class PartitionReader:
+    """One partition, read_committed. `read` is where the next message can be: gaps are skipped.
+
+    :raises Fatal: from any method, when Kafka is unavailable or refuses, or has lost what was not read yet.
     """
 
     def __init__(self, settings: Settings, admin: AdminClient, partition: int, partitions: int, start: int) -> None:
@@ -47,17 +66,17 @@ class PartitionReader:
         }
         with kafka.translated(self._where):
             configuration = kafka.client_config(settings, tuning=quick, **own, **exact)
-            self._consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
+            self.consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
         self._assign()
 
     def consume(self) -> list[Message]:
-        """Return what has arrived, at most BATCH_MESSAGES and, but for one message, 16 MiB; waits for nothing."""
+        """Return what has arrived, at most BATCH_MESSAGES and, except for one message, 16 MiB; never waits."""
         with kafka.translated(f"reading {self._where}"):
-            messages = self._consumer.consume(1, 0)
+            messages = self.consumer.consume(1, 0)
             if not messages:
                 return []
             if size_of(messages) < _LARGE_BYTES:
-                messages += self._consumer.consume(self._settings.batch_messages - 1, 0)
+                messages += self.consumer.consume(self._settings.batch_messages - 1, 0)
             else:
                 self._add_large(messages)
         if any(map(Message.error, messages)):
@@ -76,32 +95,27 @@ class PartitionReader:
         self._group_offset = offset
         at = TopicPartition(self._at.topic, self._at.partition, offset)
         try:
-            self._consumer.commit(offsets=[at], asynchronous=True)
+            self.consumer.commit(offsets=[at], asynchronous=True)
         except KafkaException as error:
             _ignore_failed_commit(error.args[0], [])
 
-    def close(self, closing: Closing) -> None:
-        """Close the consumer."""
-        closing.close(self._consumer)
-
     def _assign(self) -> None:
         with kafka.translated(self._where):
-            self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, self.read)])
+            self.consumer.assign([TopicPartition(self._at.topic, self._at.partition, self.read)])
 
     def _end(self, admin: AdminClient) -> int:
         def of(isolation: IsolationLevel) -> int:
-            asked = ([self._at.partition], OffsetSpec.latest(), isolation)
-            return kafka.offsets(admin, self._at.topic, *asked)[self._at.partition]
+            partition = self._at.partition
+            return kafka.offsets(admin, self._at.topic, [partition], OffsetSpec.latest(), isolation)[partition]
 
         self._refuse_lost_end(of(IsolationLevel.READ_UNCOMMITTED))
         return of(IsolationLevel.READ_COMMITTED)
 
     def _add_large(self, messages: list[Message]) -> None:
-        """Add messages one by one while they are few bytes together: thousands of large ones fill the memory."""
+        """Add messages one by one up to 16 MiB together: thousands of large ones would fill the memory."""
         size = size_of(messages)
-        most = self._settings.batch_messages
-        while len(messages) < most and size < LARGE_BATCH_BYTES:
-            more = self._consumer.consume(1, 0)
+        while len(messages) < self._settings.batch_messages and size < LARGE_BATCH_BYTES:
+            more = self.consumer.consume(1, 0)
             if not more:
                 return
             size += size_of(more)
@@ -123,14 +137,14 @@ class PartitionReader:
 
     def _skip_or_fail(self) -> None:
         with kafka.translated(self._where):
-            begin, end = self._consumer.get_watermark_offsets(self._at, kafka.REQUEST_TIMEOUT_S)
+            begin, end = self.consumer.get_watermark_offsets(self._at, kafka.REQUEST_TIMEOUT_S)
         self._refuse_lost_end(end)
         if self.read < begin:
-            said = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"
+            lost = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"
             if self._settings.on_data_loss == "fail":
-                message = f"{said}; raise the topic's retention, and go on without them by ON_DATA_LOSS=skip"
+                message = f"{lost}; raise the topic's retention, and continue without them by ON_DATA_LOSS=skip"
                 raise Fatal(message, ExitCode.DATA)
-            logger.error("%s; going on at %d (ON_DATA_LOSS=skip)", said, begin, extra={"action": "data_loss"})
+            logger.error("%s; continuing at %d (ON_DATA_LOSS=skip)", lost, begin, extra={"action": "data_loss"})
             self.read = begin
         self._assign()
 

@@ -1,4 +1,4 @@
-"""A consumer does not see that its topic was deleted and created anew, or has grown: somebody has to look."""
+"""Detects that the input topic was deleted, created anew or has grown: a consumer does not notice."""
 
 import logging
 import threading
@@ -12,11 +12,11 @@ from settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 10.0
+POLL_INTERVAL_S = 10.0
 
 
 class TopicWatch:
-    """Looks at the input topic's id and number of partitions, once every 10 s for the whole process."""
+    """Polls the input topic's id and number of partitions, once every 10 s for the whole process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -26,27 +26,27 @@ class TopicWatch:
         self.found: Fatal | None = None
 
     def start(self, provisioned: Provisioned, admin: AdminClient) -> None:
-        """Begin to look, if nobody has begun."""
+        """Begin to poll, unless that has begun."""
         with self._lock:
             self._users += 1
             if self._users > 1:
                 return
             self._stopped = threading.Event()
         arguments = (provisioned, admin, self._stopped)
-        threading.Thread(target=self._look_on, args=arguments, name="topic-watch", daemon=True).start()
+        threading.Thread(target=self._poll, args=arguments, name="topic-watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop looking when the last user stops."""
+        """Stop polling when the last user stops."""
         with self._lock:
             self._users -= 1
             if self._users == 0:
                 self._stopped.set()
 
-    def _look_on(self, provisioned: Provisioned, admin: AdminClient, stopped: threading.Event) -> None:
-        while not stopped.wait(LOOK_EVERY_S):
+    def _poll(self, provisioned: Provisioned, admin: AdminClient, stopped: threading.Event) -> None:
+        while not stopped.wait(POLL_INTERVAL_S):
             try:
                 self.found = self.found or self._difference(provisioned, admin)
-            except Fatal as fatal:  # away is no difference: what reads and writes decides how long to wait
+            except Fatal as fatal:  # an outage is no difference: readers and writers decide how long to wait
                 logger.warning("%s", fatal.message, extra={"action": "watch"})
 
     def _difference(self, provisioned: Provisioned, admin: AdminClient) -> Fatal | None:

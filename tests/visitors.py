@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from operators.carts import cart_line, is_abandoned_cart
-from operators.decode import Visit, decode_value
+from operators.decode import decode_value
+from operators.visit import Visit
 from oracle.truth import CartDigest, Carts, Total, Truth
 from settings import Settings
 from tests.support import Record, ends, process_environment, read_committed, wait_until

@@ -1,13 +1,10 @@
 -- Named statements: "-- name -- what it is for", then the statement up to its semicolon.
 
--- lock_partition -- One dataflow owns a partition while this connection lives (1: ours, 0: somebody else's).
+-- lock_partition -- One dataflow owns a partition while this connection lives (1: ours, 0: held by another).
 SELECT GET_LOCK(?, ?);
 
--- lock_holder -- Who holds the lock: connection id, user and host, if it may be seen.
+-- lock_holder -- Who holds the lock: connection id, user and host, if this user may see it.
 SELECT p.ID, p.USER, p.HOST FROM information_schema.PROCESSLIST p WHERE p.ID = IS_USED_LOCK(?);
-
--- lock_holder_id -- The connection id of the lock's holder, for users who may not see others' connections.
-SELECT IS_USED_LOCK(?);
 
 -- read_pipeline -- What this database was provisioned for.
 SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version FROM pipeline;
@@ -15,10 +12,10 @@ SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezon
 -- read_progress -- Every partition's position, in order of the partitions.
 SELECT topic_id, kafka_partition, first_offset, next_offset FROM progress WHERE topic = ? ORDER BY topic_id, kafka_partition;
 
--- claim_position -- The position of one partition; FOR UPDATE waits for a commit that is still under way.
+-- lock_position -- The position of one partition; FOR UPDATE waits for a commit in progress.
 SELECT next_offset FROM progress WHERE topic_id = ? AND kafka_partition = ? FOR UPDATE;
 
--- advance_progress -- Move one partition on from a to b: one row changes, or somebody else moved it.
+-- advance_progress -- Move one partition on from a to b: one row changes, or another dataflow has moved it.
 UPDATE progress
 SET next_offset = ?,
     messages = messages + ?,
@@ -28,7 +25,7 @@ SET next_offset = ?,
 WHERE topic_id = ? AND kafka_partition = ? AND next_offset = ?;
 
 -- add_totals -- Add sums to windows. They come as one JSON document, which costs a third less than row by row, in
--- key order, so that connections never wait for one another in a circle:
+-- key order, so that connections cannot deadlock:
 -- [{"l": length_s, "w": window_start, "b": board, "e": [[entry, duration_s, visits], ...]}, ...]
 INSERT INTO window_totals (length_s, window_start, board, entry, duration_s, visits)
 SELECT added.length_s, added.window_start, added.board, added.entry, added.duration_s, added.visits
@@ -46,7 +43,7 @@ ON DUPLICATE KEY UPDATE
     duration_s = window_totals.duration_s + added.duration_s,
     visits     = window_totals.visits + added.visits;
 
--- stay_connected -- Keeps wait_timeout from ending an idle connection.
+-- keep_alive -- Keeps wait_timeout from closing an idle connection.
 DO 1;
 
 -- lock_provisioning -- One provision or reset of a database at a time; waits 1 s.

@@ -57,7 +57,7 @@ class Cluster:
 
     def claims(self, host: int) -> int:
         """Return how many partitions a host has claimed, however often it has started."""
-        return len(set(re.findall(r"partition (\d+) claimed at offset ", self.said(host))))
+        return len(set(re.findall(r"partition (\d+) owned from offset ", self.said(host))))
 
     def said(self, host: int) -> str:
         return self._log(host).read_text(encoding="utf-8", errors="replace")

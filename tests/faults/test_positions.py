@@ -141,7 +141,7 @@ def test_a_topic_recreated(settings: Settings, environment: dict[str, str], tmp_
         recreate()
     with running(environment, tmp_path) as dataflow:
         if when == "during a run":
-            wait_until(lambda: dataflow.said().count("claimed at") == 4, deadline_s=30, what="all claimed")
+            wait_until(lambda: dataflow.said().count("owned from") == 4, deadline_s=30, what="all claimed")
             dataflow.signal(signal.SIGSTOP)  # no look while there is no topic
             recreate()
             dataflow.signal(signal.SIGCONT)

@@ -55,7 +55,7 @@ def disturb(
     sent = traffic(MESSAGES, seed=21)
     truth = Truth(sent)
     with ops_run(environment, folder) as runner:
-        wait_until_claimed(folder)
+        wait_until_owned(folder)
         with sending(settings, sent):
             wait_until(lambda: progressed(settings) >= 3000, deadline_s=60, what="visits flowing")
             assert progressed(settings) < MESSAGES / 2, "most of it is to come while it is disturbed"
@@ -71,10 +71,10 @@ def disturb(
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def wait_until_claimed(folder: Path) -> None:
+def wait_until_owned(folder: Path) -> None:
     """Wait until the first processes have all partitions."""
     log = folder / "run.log"
-    wait_until(lambda: log.read_text().count("claimed at") >= 4, deadline_s=90, what="four partitions claimed")
+    wait_until(lambda: log.read_text().count("owned from") >= 4, deadline_s=90, what="four partitions claimed")
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -129,7 +129,7 @@ def test_connections_killed_by_an_administrator(
     """KILL of every connection, ten times, while visits flow: the same processes go on."""
     log = Log(settings, traffic(MESSAGES, seed=21))
     with ops_run(environment, tmp_path) as runner:
-        wait_until_claimed(tmp_path)
+        wait_until_owned(tmp_path)
         before = runner.children()
         for _ in range(10):
             begun = log.length

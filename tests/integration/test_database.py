@@ -65,7 +65,7 @@ def test_a_server_that_is_away_may_come_back(settings: Settings) -> None:
     """Nobody listens: not an end, but a reason to try again."""
     with pytest.raises(ConnectionLost) as caught:
         mariadb.connect(Login.dataflow(replace(settings, mariadb_port=free_port())))
-    fatal = mariadb.away(caught.value)
+    fatal = mariadb.unavailable(caught.value)
     assert fatal.code == ExitCode.UNAVAILABLE
     assert "MARIADB_PORT" in fatal.message
 

@@ -242,7 +242,7 @@ def test_a_server_that_is_away_is_no_data(filled: Settings, way: Way) -> None:
     reader = BoardReader(Login.reader(filled)._replace(port=way.port))
     with pytest.raises(ConnectionLost, match="2002"):
         reader.read("all")
-    assert "is MariaDB running" in mariadb.away(ConnectionLost("x")).message
+    assert "is MariaDB running" in mariadb.unavailable(ConnectionLost("x")).message
 
 
 def test_nothing_provisioned_is_one_clear_line(environment: dict[str, str]) -> None:

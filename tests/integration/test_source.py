@@ -1,4 +1,4 @@
-"""The source: contiguous cuts in order, never too far ahead of the sinks, and it asks them until they are done."""
+"""The source: contiguous batches in order, never too far ahead of the committer."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-import sources.kafka
 from clients import kafka
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -52,16 +51,16 @@ def assert_contiguous(reader: Reader, *, begin: int = 0) -> None:
         begin = batch.end
 
 
-def asked_in_vain(reader: Reader) -> bool:
-    """Tell whether it has read something, and since then only asks the sinks."""
-    return reader.end > 0 and len(reader.batches) > 20 and not any(batch.messages for batch in reader.batches[-20:])
+def is_full(reader: Reader) -> bool:
+    """Tell whether it has read something, and polls for the committer since then."""
+    return reader.end > 0 and timedelta(0) < reader.rest() <= timedelta(milliseconds=1)
 
 
-def test_cuts_are_contiguous_and_bounded(settings: Settings) -> None:
+def test_batches_are_contiguous_and_bounded(settings: Settings) -> None:
     """Each begins where the last one ended, and holds BATCH_MESSAGES messages at most, all of them in order."""
     send(settings, 1000)
     with reading(replace(settings, batch_messages=70)) as reader:
-        reader.read_until(lambda: reader.end == 1000, what="1000 messages passed on")
+        reader.read_until(lambda: reader.end == 1000, what="1000 messages sent")
     assert_contiguous(reader)
     assert reader.offsets == list(range(1000))
     assert max(len(batch.messages) for batch in reader.batches) == 70
@@ -72,13 +71,13 @@ def test_it_begins_where_the_database_stands(settings: Settings) -> None:
     send(settings, 100)
     query(settings, "UPDATE progress SET next_offset = 60")
     with reading(settings) as reader:
-        reader.read_until(lambda: reader.end == 100, what="40 messages passed on")
+        reader.read_until(lambda: reader.end == 100, what="40 messages sent")
     assert_contiguous(reader, begin=60)
     assert reader.offsets == list(range(60, 100))
 
 
-def test_gaps_are_part_of_a_cut(settings: Settings) -> None:
-    """Aborted messages and control records are no messages, but the last cut ends behind them all."""
+def test_gaps_are_part_of_a_batch(settings: Settings) -> None:
+    """Aborted messages and control records are no messages, but the last batch ends behind them all."""
     producer = transactional_producer(settings)
     for commits in (True, False, True, False):
         send_open(producer, settings, 10)
@@ -89,104 +88,72 @@ def test_gaps_are_part_of_a_cut(settings: Settings) -> None:
     assert reader.offsets == [*range(10), *range(22, 32)]
 
 
-def test_nothing_is_read_while_the_sinks_are_far_behind(settings: Settings) -> None:
-    """That is the back-pressure: some batches ahead of the totals, and it goes on when they follow."""
+def test_nothing_is_read_while_the_committer_is_far_behind(settings: Settings) -> None:
+    """That is the back-pressure: some batches ahead of the position; it resumes when that follows."""
     send(settings, 3000)
     with reading(replace(settings, batch_messages=100)) as reader:
-        reader.read_until(lambda: asked_in_vain(reader), what="20 empty cuts in a row", counting=False)
+        reader.read_until(lambda: is_full(reader), what="it waits for the committer", counting=False)
         assert BATCHES_AHEAD * 100 <= reader.end < (BATCHES_AHEAD + 1) * 100
-        assert reader.rest() <= timedelta(milliseconds=1)
-        reader.claim.totals = reader.end
-        reader.read_until(lambda: reader.end == 3000, what="the rest passed on")
+        for _ in range(20):
+            assert reader.read() is None
+        reader.committer.position = reader.end
+        reader.read_until(lambda: reader.end == 3000, what="the rest is sent")
     assert_contiguous(reader)
     assert reader.offsets == list(range(3000))
 
 
-def test_the_sinks_are_asked_while_they_are_behind(settings: Settings) -> None:
-    """They have no timer: an empty cut comes every FLUSH_INTERVAL, and none when they have caught up."""
+def test_no_empty_batch_is_sent(settings: Settings) -> None:
+    """A batch covers offsets: there is none while nothing comes, committed or not."""
     send(settings, 10)
-    with reading(replace(settings, flush_interval_ms=5)) as reader:
-        reader.read_until(lambda: reader.end == 10, what="10 messages passed on", counting=False)
-        so_far = len(reader.batches)
-        reader.read_until(lambda: len(reader.batches) >= so_far + 5, what="five more cuts", counting=False)
-        assert [(batch.begin, batch.end, len(batch.messages)) for batch in reader.batches[so_far:]] == [(10, 10, 0)] * 5
-        reader.claim.totals = 10
-        reader.read_until(lambda: reader.rest() > LIVE, what="it is asleep")
-        assert len(reader.batches) == so_far + 5
-
-
-def test_the_sinks_are_asked_at_once_when_a_job_is_done(settings: Settings) -> None:
-    """A sink's thread has finished something: the next call passes an empty cut on, FLUSH_INTERVAL or not."""
-    send(settings, 10)
-    with reading(replace(settings, flush_interval_ms=10_000)) as reader:
-        reader.read_until(lambda: reader.end == 10, what="10 messages passed on", counting=False)
-        assert reader.read() is None
-        reader.claim.note_job_done(None)
-        asked = reader.read()
-        assert asked is not None
-        assert (asked.begin, asked.end, len(asked.messages)) == (10, 10, 0)
-        assert reader.read() is None
-
-
-def test_a_lost_connection_is_asked_for(settings: Settings) -> None:
-    """Nothing is behind, but somebody has to connect again: the sink does, when it is asked."""
     with reading(replace(settings, flush_interval_ms=1)) as reader:
-        reader.read_until(lambda: reader.rest() > LIVE, what="it is asleep")
-        so_far = len(reader.batches)
-        reader.claim.connection.close()
-        reader.read_until(lambda: len(reader.batches) >= so_far + 3, what="three empty cuts")
-        assert {(batch.begin, batch.end) for batch in reader.batches} == {(0, 0)}
-
-
-def test_an_idle_partition_sends_a_sign_of_life(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection must not be ended by wait_timeout: now and then an empty cut passes, caught up or not."""
-    monkeypatch.setattr(sources.kafka, "KEEP_ALIVE_S", 0.05)
-    with reading(settings) as reader:
-        reader.read_until(lambda: len(reader.batches) >= 3, what="three empty cuts")
-    assert {(batch.begin, batch.end) for batch in reader.batches} == {(0, 0)}
+        reader.read_until(lambda: reader.end == 10, what="10 messages sent", counting=False)
+        reader.read_until(lambda: reader.rest() > LIVE, what="it is idle", counting=False)
+        reader.committer.position = 10
+        send(settings, 1)
+        reader.read_until(lambda: reader.end == 11, what="one more message sent")
+    assert all(batch.begin < batch.end for batch in reader.batches)
+    assert_contiguous(reader)
 
 
 def test_it_is_awake_while_visits_come(settings: Settings) -> None:
-    """At the live end it looks every 10 ms, after a second of silence every 50 ms, and at once behind a batch."""
+    """At the live end it polls every 10 ms, after an idle second every 50 ms, and at once after a batch."""
     with reading(settings) as reader:
-        reader.read_until(lambda: reader.rest() > LIVE, what="it is asleep")
+        reader.read_until(lambda: reader.rest() > LIVE, what="it is idle")
         assert reader.rest() <= ASLEEP
         send(settings, 1)
-        reader.read_until(lambda: reader.end == 1, what="the visit is passed on")
+        reader.read_until(lambda: reader.end == 1, what="the visit is sent")
         assert reader.part.next_awake() is None
         assert reader.read() is None
         assert timedelta(0) < reader.rest() <= LIVE
-        reader.read_until(lambda: reader.rest() > LIVE, what="it is asleep again")
+        reader.read_until(lambda: reader.rest() > LIVE, what="it is idle again")
 
 
 def test_stop_at_end_means_the_read_committed_end(settings: Settings) -> None:
-    """What is in an open transaction, or comes later, is not read; it ends when the sinks are done, not before."""
+    """What is in an open transaction, or comes later, is not read; it ends when the committer is there, not before."""
     send(settings, 20)
     producer = transactional_producer(settings)
     send_open(producer, settings, 10)
     with reading(replace(settings, stop_at_end=True, flush_interval_ms=1)) as reader:
-        assert reader.claim.start == 0
+        assert reader.committer.owned.start == 0
         reader.read_until(lambda: reader.end == 20, what="the end", counting=False)
-        so_far = len(reader.batches)
-        reader.read_until(lambda: len(reader.batches) >= so_far + 3, what="the sinks asked", counting=False)
         producer.commit_transaction(30)
         wait_until(lambda: ends(settings, settings.visits_topic) == {0: 31}, deadline_s=30, what="the commit is seen")
         for _ in range(5):
             reader.read()
         assert reader.offsets == list(range(20))
-        reader.claim.totals = 20
+        reader.committer.position = 20
         with pytest.raises(StopIteration):
             reader.read()
 
 
 @pytest.mark.parametrize("choice", ["fail", "skip"])
 def test_records_deleted_in_mid_run(settings: Settings, choice: str) -> None:
-    """Retention overtakes the source: ON_DATA_LOSS=fail ends the run, skip makes them a part of a cut."""
+    """Retention overtakes the source: ON_DATA_LOSS=fail ends the run, skip makes them a part of a batch."""
     send(settings, 20_000)
     with reading(replace(settings, batch_messages=10, on_data_loss=choice)) as reader:
-        reader.read_until(lambda: reader.end >= 80, what="the first cuts, and no more", counting=False)
+        reader.read_until(lambda: reader.end >= 80, what="the first batches, and no more", counting=False)
         delete_before(settings, 15_000)
-        reader.claim.totals = reader.end
+        reader.committer.position = reader.end
         if choice == "fail":
             with pytest.raises(Fatal) as caught:
                 reader.read_until(lambda: reader.end == 20_000, what="the end")
@@ -200,18 +167,18 @@ def test_records_deleted_in_mid_run(settings: Settings, choice: str) -> None:
 
 
 def test_a_log_that_has_lost_its_end(settings: Settings) -> None:
-    """More is counted than the log holds: nobody goes on from there."""
+    """More is counted than the log holds: reading does not resume there."""
     send(settings, 10)
     query(settings, "UPDATE progress SET next_offset = 1000")
     with reading(settings) as reader, pytest.raises(Fatal) as caught:
-        reader.read_until(lambda: False, what="its line")
+        reader.read_until(lambda: False, what="its error")
     assert caught.value.code == ExitCode.DATA
     expected = f"topic '{settings.visits_topic}' partition 0 ends at offset 10, but 1000 is counted already"
     assert expected in caught.value.message
 
 
-def test_large_messages_are_cut_by_their_bytes(settings: Settings) -> None:
-    """Values, keys and headers: a batch ends at 16 MiB, and reading so far ahead of the sinks, however few they are."""
+def test_batches_of_large_messages_are_bounded_by_their_bytes(settings: Settings) -> None:
+    """Values, keys and headers: so bounded are a batch, and what is ahead of the committer, however few they are."""
     messages = BYTES_AHEAD // (3 * MIB) + 10
     own = {"message_max_bytes": 64 * MIB, "compression_type": "zstd"}
     producer = Producer(kafka.client_config(settings, **own))
@@ -219,10 +186,11 @@ def test_large_messages_are_cut_by_their_bytes(settings: Settings) -> None:
         producer.produce(settings.visits_topic, b"v" * MIB, b"k" * MIB, partition=0, headers=[("h", b"h" * MIB)])
     assert producer.flush(60) == 0
     with reading(settings) as reader:
-        reader.read_until(lambda: asked_in_vain(reader), what="20 empty cuts in a row", counting=False)
-        cuts = [3 * MIB * len(batch.messages) for batch in reader.batches]
-        assert max(cuts) < LARGE_BATCH_BYTES + 3 * MIB
-        assert sum(cuts) >= BYTES_AHEAD
-        assert sum(cuts) < BYTES_AHEAD + LARGE_BATCH_BYTES + 3 * MIB
-        reader.read_until(lambda: reader.end == messages, what="the rest passed on")
+        reader.read_until(lambda: is_full(reader), what="it waits for the committer", counting=False)
+        sizes = [3 * MIB * len(batch.messages) for batch in reader.batches]
+        assert max(sizes) < LARGE_BATCH_BYTES + 3 * MIB
+        assert sum(sizes) >= BYTES_AHEAD
+        assert sum(sizes) < BYTES_AHEAD + LARGE_BATCH_BYTES + 3 * MIB
+        reader.committer.position = reader.end
+        reader.read_until(lambda: reader.end == messages, what="the rest sent")
     assert_contiguous(reader)

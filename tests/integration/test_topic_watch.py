@@ -1,4 +1,4 @@
-"""A topic that is deleted, recreated or grown while it is read: a consumer does not see it, the watch does."""
+"""A topic that is deleted, recreated or grown while it is read: a consumer does not notice, the watch does."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 import sources.topic_watch
 from clients import kafka
-from partition.ownership import Claims
+from partition.owner import PartitionOwner
 from partition.provisioned import Provisioned
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look every 20 ms."""
-    monkeypatch.setattr(sources.topic_watch, "LOOK_EVERY_S", 0.02)
+    """Poll every 20 ms."""
+    monkeypatch.setattr(sources.topic_watch, "POLL_INTERVAL_S", 0.02)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def admin(settings: Settings) -> AdminClient:
 @pytest.fixture
 def provisioned(settings: Settings) -> Provisioned:
     """What the database was provisioned for."""
-    return Claims(settings).provisioned()
+    return PartitionOwner(settings).provisioned()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_topic_that_was_created_anew(
 def test_a_topic_that_was_deleted(
     settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
 ) -> None:
-    """Nothing is read any more, and nobody says so."""
+    """Nothing is read any more, without an error."""
     watch.start(provisioned, admin)
     delete(admin, settings)
     assert f"topic '{settings.visits_topic}' has been deleted" in found(watch).message
@@ -100,7 +100,7 @@ def test_a_topic_that_has_grown(
     assert f"topic '{settings.visits_topic}' has 3 partitions, but 1 are provisioned" in fatal.message
 
 
-def test_it_looks_until_the_last_user_stops(
+def test_it_polls_until_the_last_user_stops(
     settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
 ) -> None:
     """One watch serves all partitions of a process."""
@@ -109,21 +109,21 @@ def test_it_looks_until_the_last_user_stops(
     watch.stop()
     admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
     assert "has 3 partitions" in found(watch).message
-    assert looking()
+    assert polling()
     watch.stop()
-    wait_until(lambda: not looking(), deadline_s=30, what="nobody looks any more")
+    wait_until(lambda: not polling(), deadline_s=30, what="no thread polls any more")
     watch.start(provisioned, admin)  # and again, as a next dataflow in the same process would
-    assert looking()
+    assert polling()
 
 
-def looking() -> bool:
+def polling() -> bool:
     return any(thread.name == "topic-watch" for thread in threading.enumerate())
 
 
 def test_what_it_finds_ends_the_source(settings: Settings, admin: AdminClient) -> None:
     """At the next call of the source's part."""
     with reading(settings) as reader:
-        assert reader.claim.start == 0
+        assert reader.committer.owned.start == 0
         admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
         with pytest.raises(Fatal, match="has 3 partitions, but 1 are provisioned"):
-            reader.read_until(lambda: False, what="its line")
+            reader.read_until(lambda: False, what="its error")

@@ -5,36 +5,51 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from bytewax.outputs import StatefulSinkPartition
 
 from clients import mariadb
 from clients.mariadb import Login
-from operators.windows import SumBatch, amount_of
-from partition.ownership import Claim
+from operators.batches import OutputBatch, SumBatch
+from operators.windows import amount_of
 from settings import Settings
 from sinks.mariadb import MariaDBSink
-from tests.integration.parts import DEADLINE_S, KEY, claimed
+from tests.integration.parts import DEADLINE_S, NAME, SinkPart, owner_of
 from tests.support import query, wait_until
 
-Sink = StatefulSinkPartition[SumBatch, None]
 AT_S = 1_795_464_000  # 2026-11-23T20:00:00Z
 
 
 def sums(begin: int, end: int, *entries: str, seconds: int = 10) -> SumBatch:
-    """Return a cut in which each entry was visited once; the rest of its messages was rejected."""
-    boards = {(5, AT_S, "country"): {entry: amount_of(seconds, 1) for entry in entries}} if entries else {}
-    return SumBatch(0, begin, end, len(entries), end - begin - len(entries), AT_S + 1.5 if entries else None, boards)
+    """Return a batch in which each entry was visited once; the rest of its messages was rejected."""
+    windows = {(5, AT_S, "country"): {entry: amount_of(seconds, 1) for entry in entries}} if entries else {}
+    return SumBatch(0, begin, end, len(entries), end - begin - len(entries), AT_S + 1.5 if entries else None, windows)
+
+
+class TotalsSink(SinkPart):
+    """The MariaDB sink's part; Kafka accepts all outputs at once."""
+
+    def hand_over(self, *batches: SumBatch, outputs: bool = True) -> None:
+        """Write batches to the sink; `outputs`: their other halves come too."""
+        self.part.write_batch(list(batches))
+        if outputs:
+            for batch in batches:
+                self.committer.add_outputs(OutputBatch(0, batch.begin, batch.end, [], []))
+
+    def write(self, batch: SumBatch) -> None:
+        """Write a batch, and wait until its sums are committed."""
+        self.hand_over(batch)
+        self.wait_until_committed(batch.end)
 
 
 @contextmanager
-def sink_of(settings: Settings) -> Iterator[tuple[Sink, Claim]]:
-    """Build the sink's part, and claim its partition, for as long as this lasts."""
-    with claimed(settings) as (claims, claim):
-        sink = MariaDBSink(settings, claims).build_part("mariadb_out", KEY, None)
-        try:
-            yield sink, claim
-        finally:
-            sink.close()
+def sink_of(settings: Settings) -> Iterator[TotalsSink]:
+    """Build the sink's part, and own its partition, for as long as this lasts."""
+    owner = owner_of(settings)
+    part = MariaDBSink(owner).build_part("mariadb_out", NAME, None)
+    try:
+        yield TotalsSink(part, owner.begin(0).result(DEADLINE_S))
+    finally:
+        part.close()
+        owner.release(0)
 
 
 @contextmanager
@@ -59,23 +74,6 @@ def change_sessions(monkeypatch: pytest.MonkeyPatch, ours: str, shorter: str) ->
     monkeypatch.setattr(mariadb, "_SESSION", statements.replace(ours, shorter).split("\n"))
 
 
-def ask(sink: Sink, at: int) -> None:
-    """Ask the sink to catch up."""
-    sink.write_batch([sums(at, at)])
-
-
-def write(sink: Sink, claim: Claim, batch: SumBatch) -> None:
-    """Write a cut whose outputs are committed, and ask the sink until its sums are too."""
-    claim.outputs = batch.end
-    sink.write_batch([batch])
-    committed(sink, claim, batch.end)
-
-
-def committed(sink: Sink, claim: Claim, end: int) -> None:
-    """Ask the sink until its sums are committed."""
-    wait_until(lambda: ask(sink, end) or claim.totals == end, deadline_s=DEADLINE_S, what=f"sums up to {end} committed")
-
-
 def position(settings: Settings) -> tuple[int, ...]:
     """Return next_offset, messages, visits and rejected."""
     return query(settings, "SELECT next_offset, messages, visits, rejected FROM progress")[0]
@@ -88,16 +86,14 @@ def totals(settings: Settings) -> dict[str, tuple[int, int]]:
 
 
 def connections(settings: Settings, *, doing: str | None = None) -> list[int]:
-    """Return the ids of the dataflow's connections; those whose present statement begins so."""
+    """Return the ids of the dataflow's connections; those whose current statement begins so."""
     listed = "SELECT ID, INFO FROM information_schema.PROCESSLIST WHERE USER = ?"
     rows = query(settings, listed, (settings.mariadb_user,))
     return [row[0] for row in rows if doing is None or str(row[1]).startswith(doing)]
 
 
-def waits_for_rows(settings: Settings, sink: Sink, at: int) -> int:
-    """Ask the sink until it is between its UPDATE of progress and its COMMIT; return its connection's id."""
+def waits_for_rows(settings: Settings) -> int:
+    """Wait until the sink is between its UPDATE of progress and its COMMIT; return its connection's id."""
     insert = "INSERT INTO window_totals"
-    (connection,) = wait_until(
-        lambda: ask(sink, at) or connections(settings, doing=insert), deadline_s=30, what="the INSERT waits"
-    )
+    (connection,) = wait_until(lambda: connections(settings, doing=insert), deadline_s=30, what="the INSERT waits")
     return connection

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.carts import abandoned_carts, cart_line, is_abandoned_cart
-from operators.decode import Visit, batch_decoder
+from operators.decode import batch_decoder
+from operators.visit import Visit
 from tests.unit.samples import raw_batch, visit_bytes
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)

@@ -38,7 +38,7 @@ def test_visits_become_carts_rejects_and_sums(workers: int) -> None:
     (key, output), (sum_key, added) = outputs[0], sums[0]
     assert (key, sum_key, len(outputs), len(sums)) == ("00002", "00002", 1, 1)
     assert output.carts == [(40, "2026-11-23T20:00:01.000Z,USA,SHOPPING_CART,9")]
-    assert [(reject.message.offset(), reject.reason) for reject in output.rejects] == [(41, "malformed")]
+    assert [(reject.message.offset(), reject.why.reason) for reject in output.rejects] == [(41, "malformed")]
     assert added.sums == {
         (5, AT_20H, "action"): {"SHOPPING_CART": amount_of(9, 1), "FAQ": amount_of(1, 1)},
         (5, AT_20H, "country"): {"USA": amount_of(9, 1), "Peru": amount_of(1, 1)},

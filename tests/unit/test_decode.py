@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.batches import RawBatch
-from operators.decode import Visit, batch_decoder, decode_value
+from operators.decode import batch_decoder, decode_value
+from operators.visit import Visit
 from tests.unit.samples import message, raw_batch, visit_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -202,7 +203,7 @@ def test_a_batch_keeps_order_offsets_and_rejects_apart() -> None:
     assert [visit.country for visit in decoded.visits] == ["USA", "Peru"]
     assert list(decoded.offsets) == [7, 9]
     assert [visit.visit_date for visit in decoded.visits] == [datetime(2026, 1, 1, tzinfo=UTC)] * 2
-    assert [(reject.message.offset(), reject.reason) for reject in decoded.rejects] == [
+    assert [(reject.message.offset(), reject.why.reason) for reject in decoded.rejects] == [
         (8, "malformed"),
         (10, "malformed"),
     ]
@@ -251,7 +252,7 @@ def test_no_bytes_end_the_run(values: list[bytes | None], zone: ZoneInfo | None)
     decoded = batch_decoder(zone)(raw_batch(*values))
     alone = [decode_value(value, zone) for value in values]
     assert list(decoded.visits) == [outcome for outcome in alone if isinstance(outcome, Visit)]
-    assert [reject[1:] for reject in decoded.rejects] == [
+    assert [reject.why for reject in decoded.rejects] == [
         outcome for outcome in alone if not isinstance(outcome, Visit)
     ]
     assert len(decoded.visits) + len(decoded.rejects) == len(values)

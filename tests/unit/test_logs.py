@@ -15,7 +15,7 @@ from process import logs
 logs.set_up(sys.argv[1])
 logger = logging.getLogger("sinks.kafka")
 logger.debug("not this one")
-logger.info("%s claimed at offset %d", "Türkiye", 7, extra={"action": "claimed", "offset": 7})
+logger.info("%s owned from offset %d", "Türkiye", 7, extra={"action": "owned", "offset": 7})
 logger.warning("two\\nlines", extra={"path": Path("/a"), "error": ValueError("odd")})
 try:
     raise KeyError("gone")
@@ -34,14 +34,14 @@ def said(log_format: str) -> str:
 
 def test_json_is_one_object_a_line() -> None:
     """With time, level, logger, message, every extra, and the exception where there is one."""
-    claimed, two_lines, failed = map(msgspec.json.decode, said("json").splitlines())
-    written = datetime.fromisoformat(claimed.pop("time"))
+    owned, two_lines, failed = map(msgspec.json.decode, said("json").splitlines())
+    written = datetime.fromisoformat(owned.pop("time"))
     assert abs(datetime.now(UTC) - written) < timedelta(minutes=10)
-    assert claimed == {
+    assert owned == {
         "level": "info",
         "logger": "sinks.kafka",
-        "message": "Türkiye claimed at offset 7",
-        "action": "claimed",
+        "message": "Türkiye owned from offset 7",
+        "action": "owned",
         "offset": 7,
     }
     assert (two_lines["message"], two_lines["path"], two_lines["error"]) == ("two\nlines", "/a", "odd")
@@ -53,7 +53,7 @@ def test_json_is_one_object_a_line() -> None:
 def test_text_is_for_people() -> None:
     """Time, level, logger and message; DEBUG is left out."""
     first, *_ = said("text").splitlines()
-    assert first.endswith(" INFO     sinks.kafka: Türkiye claimed at offset 7")
+    assert first.endswith(" INFO     sinks.kafka: Türkiye owned from offset 7")
     assert datetime.fromisoformat(first.partition(" INFO")[0].replace(",", ".")).year >= 2026
     assert "not this one" not in said("text")
 

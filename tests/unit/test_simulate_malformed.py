@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from operators.decode import Visit, decode_value
+from operators.decode import decode_value
+from operators.visit import Visit
 from oracle.message import classify
 from simulate.deck import Card
 from simulate.malformed import KINDS, NO_TIMEZONE, Kind

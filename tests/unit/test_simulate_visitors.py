@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from operators.decode import Visit, decode_value
+from operators.decode import decode_value
+from operators.visit import Visit
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.chunk import Chunk

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operators.batches import SumBatch
 from operators.decode import batch_decoder
-from operators.windows import SumBatch, amount_of, fold, parts_of, window_start_of
+from operators.windows import amount_of, fold, parts_of, window_start_of
 from tests.unit.samples import raw_batch, visit_bytes
 
 LENGTHS_S = (5, 60, 3600)

@@ -9,12 +9,12 @@ from confluent_kafka import KafkaException, Producer
 
 from clients import kafka, mariadb
 from clients.mariadb import Login
-from partition.ownership import Claims
+from partition.owner import PartitionOwner
 from partition.position import PartitionConnection
 from partition.tail import NOTHING
 from process.errors import ExitCode, Fatal
 from settings import Settings
-from tests.integration.parts import DEADLINE_S, claimed
+from tests.integration.parts import DEADLINE_S, owned, owner_of
 from tests.support import ends, query, read_committed, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
@@ -37,28 +37,26 @@ def statements(settings: Settings) -> list[Any]:
 
 def refusal(settings: Settings) -> Fatal:
     """Return what a claim of partition 0 ends with."""
-    with pytest.raises(Fatal) as caught, claimed(settings):
+    with pytest.raises(Fatal) as caught, owned(settings):
         pytest.fail("it was claimed")
     return caught.value
 
 
 def test_it_begins_with_nothing(settings: Settings) -> None:
     """A partition that nothing was counted of stands at its first offset, without outputs."""
-    with claimed(settings) as (claims, claim):
-        assert claims.of(0) is claim
-        assert (claim.start, claim.outputs, claim.totals) == (0, 0, 0)
-        assert (claim.carts_tail, claim.rejects_tail) == (NOTHING, NOTHING)
+    with owned(settings) as (owner, partition):
+        assert owner.of(0).owned is partition
+        assert (partition.start, owner.of(0).position) == (0, 0)
+        assert partition.tails == (NOTHING, NOTHING)
 
 
 def test_a_second_claim_names_the_holder_and_disturbs_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits a while, then refuses; the first one's lock and producer stay as they are."""
-    open_patiently = PartitionConnection.open
-    monkeypatch.setattr(
-        PartitionConnection, "open", lambda self, **given: open_patiently(self, **{**given, "wait_s": 1})
-    )
-    with claimed(settings) as (_, first):
+    wait = PartitionConnection.open
+    monkeypatch.setattr(PartitionConnection, "open", lambda self, cancellation: wait(self, cancellation, wait_s=1))
+    with owned(settings) as (_, first):
         refused = refusal(settings)
         assert refused.code == ExitCode.HELD
         assert f"topic '{settings.visits_topic}' partition 0 is owned by another dataflow" in refused.message
@@ -71,18 +69,18 @@ def test_a_second_claim_names_the_holder_and_disturbs_nothing(
         first.producer.begin_transaction()
         first.producer.produce(settings.carts_topic, b"line", partition=0)
         first.producer.commit_transaction(30)
-    with claimed(settings):
+    with owned(settings):
         pass  # free again as soon as the first one has closed
 
 
 def test_what_an_earlier_owner_left_open_is_aborted(settings: Settings) -> None:
     """Its producer is fenced before the tails are read: it can commit nothing more."""
-    with claimed(settings) as (_, earlier):
+    with owned(settings) as (_, earlier):
         earlier.producer.begin_transaction()
         earlier.producer.produce(settings.carts_topic, b"line", "key", partition=0)
         assert earlier.producer.flush(30) == 0
-    with claimed(settings) as (_, claim):
-        assert claim.carts_tail == NOTHING
+    with owned(settings) as (_, partition):
+        assert partition.tails.carts == NOTHING
         with pytest.raises(KafkaException) as caught:
             earlier.producer.commit_transaction(30)
         assert caught.value.args[0].fatal()
@@ -92,8 +90,8 @@ def test_what_an_earlier_owner_left_open_is_aborted(settings: Settings) -> None:
 def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any) -> None:
     """A position read a moment too early would count twice."""
     administrator.cursor().execute("UPDATE progress SET next_offset = 77")
-    claims = Claims(settings)
-    claiming = claims.begin(0)
+    owner = owner_of(settings)
+    taking = owner.begin(0)
     try:
         wait_until(
             lambda: any(str(said).startswith("SELECT next_offset") for said in statements(settings)),
@@ -101,9 +99,9 @@ def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any
             what="the claim waits for the row",
         )
         administrator.commit()
-        assert claiming.result(DEADLINE_S).start == 77
+        assert taking.result(DEADLINE_S).owned.start == 77
     finally:
-        claims.end(0)
+        owner.release(0)
 
 
 def test_another_producers_open_transaction_is_waited_for(settings: Settings) -> None:
@@ -113,20 +111,20 @@ def test_another_producers_open_transaction_is_waited_for(settings: Settings) ->
     foreign.begin_transaction()
     foreign.produce(settings.carts_topic, b"foreign", partition=0)
     assert foreign.flush(30) == 0
-    claims = Claims(settings)
-    claiming = claims.begin(0)
+    owner = owner_of(settings)
+    taking = owner.begin(0)
     try:
         with pytest.raises(TimeoutError):
-            claiming.result(1)
+            taking.result(1)
         foreign.commit_transaction(30)
-        assert claiming.result(DEADLINE_S).carts_tail == NOTHING
+        assert taking.result(DEADLINE_S).owned.tails.carts == NOTHING
     finally:
-        claims.end(0)
+        owner.release(0)
 
 
 def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
     """Before the producer is claimed: theirs goes on."""
-    with claimed(settings) as (_, theirs):
+    with owned(settings) as (_, theirs):
         theirs.producer.begin_transaction()
         key = f"{theirs.provisioned.pipeline_id}/{theirs.provisioned.topic_id}/0/5"
         theirs.producer.produce(settings.carts_topic, b"line", key, partition=0)
@@ -143,12 +141,12 @@ def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
 
 def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
     """At the start, and also where it goes between the start and the claim."""
-    claims = Claims(settings)
-    claims.provisioned()
+    owner = owner_of(settings)
+    owner.provisioned()
     query(settings, "DELETE FROM progress")
     with pytest.raises(Fatal) as caught:
-        claims.begin(0).result(DEADLINE_S)
-    claims.end(0)
+        owner.begin(0).result(DEADLINE_S)
+    owner.release(0)
     refused = refusal(settings)
     assert refused.message == caught.value.message
     assert refused.code == caught.value.code == ExitCode.DATA
@@ -159,21 +157,21 @@ def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
 def test_a_partition_of_another_process_has_no_claim_here(settings: Settings) -> None:
     """Source and sinks of a partition run on one worker; if they did not, nothing would be written."""
     with pytest.raises(Fatal, match="partition 0: its source and its sinks run in different processes") as caught:
-        Claims(settings).of(0)
+        PartitionOwner(settings).of(0)
     assert caught.value.code == ExitCode.ABORTED
 
 
 def test_a_claim_given_up_while_it_waits(settings: Settings) -> None:
     """It ends without the lock, and leaves no connection behind."""
-    with claimed(settings):
-        claims = Claims(settings)
-        claims.begin(0)
+    with owned(settings):
+        owner = owner_of(settings)
+        owner.begin(0)
         wait_until(
             lambda: any(str(said).startswith("SELECT GET_LOCK") for said in statements(settings)),
             deadline_s=30,
             what="the second claim waits for the lock",
         )
-        claims.end(0)
+        owner.release(0)
         wait_until(lambda: len(statements(settings)) == 1, deadline_s=30, what="the first one's connection alone")
 
 

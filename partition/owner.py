@@ -1,0 +1,122 @@
+"""This process as the owner of partitions: it takes them, commits their batches, and releases them."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from confluent_kafka.admin import AdminClient
+
+from clients import kafka
+from partition.committer import Committer, OutputsWriter, TotalsWriter
+from partition.ownership import OwnedPartition, take_ownership
+from partition.provisioned import Provisioned, compare
+from process.cancellation import Cancellation
+from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
+from settings import Settings
+
+_AT_ONCE = 8  # taking ownership is 0.1-0.3 s of waiting: one after another, 64 partitions took 13 s
+
+OutputsWriterOf = Callable[[OwnedPartition], OutputsWriter]
+TotalsWriterOf = Callable[[OwnedPartition], TotalsWriter]
+
+
+def partition_name(partition: int) -> str:
+    """Return the name of a partition for Bytewax: of fixed width, since it sorts names."""
+    return f"{partition:05d}"
+
+
+class PartitionOwner:
+    """The partitions that this process owns, and their committers; source and sinks of a dataflow share one."""
+
+    def __init__(self, settings: Settings, on_fatal: OnFatal = raise_fatal) -> None:
+        self.on_fatal = on_fatal
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._admin: AdminClient | None = None
+        self._provisioned: Provisioned | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._taken: dict[int, tuple[Future[Committer], Cancellation]] = {}
+        self._all_stop_in_time = True
+        self.outputs: OutputsWriterOf | None = None
+        """Makes what commits a partition's outputs; the Kafka sink sets it."""
+        self.totals: TotalsWriterOf | None = None
+        """Makes what commits a partition's totals; the MariaDB sink sets it."""
+
+    def provisioned(self) -> Provisioned:
+        """Compare database, topics and settings, once; no partition is taken when anything differs.
+
+        :raises Fatal: what is unavailable, missing or different.
+        """
+        with self._lock:
+            if self._provisioned is None:
+                self._provisioned = compare(self._settings, self.admin())
+            return self._provisioned
+
+    def partition_names(self) -> list[str]:
+        """Return the names of all partitions: source and sinks list the same, so each lands on one worker.
+
+        What `provisioned` raises goes to `on_fatal`.
+        """
+        try:
+            return [partition_name(partition) for partition in range(self.provisioned().partitions)]
+        except Fatal as fatal:
+            self.on_fatal(fatal)
+
+    def admin(self) -> AdminClient:
+        """Return the admin client of this process; one that knows the cluster already answers at once."""
+        if self._admin is None:
+            self._admin = kafka.admin_client(self._settings)
+        return self._admin
+
+    def begin(self, partition: int) -> "Future[Committer]":
+        """Begin to take a partition, and return at once; the committer runs when it is owned."""
+        provisioned = self.provisioned()
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ownership")
+            cancellation = Cancellation()
+            future = self._pool.submit(self._take, provisioned, partition, cancellation)
+            self._taken[partition] = (future, cancellation)
+            return future
+
+    def of(self, partition: int) -> Committer:
+        """Return the committer of a partition that this process owns: batches only come after it is owned.
+
+        :raises Fatal: the partition is owned in another process.
+        """
+        future, _ = self._taken.get(partition, (None, None))
+        if future is None or not future.done():
+            message = f"partition {partition}: its source and its sinks run in different processes; report this"
+            raise Fatal(message, ExitCode.ABORTED)
+        return future.result()
+
+    def release(self, partition: int) -> None:
+        """Let a partition go, owned or not yet; the last one ends the pool too. Commits nothing."""
+        with self._lock:
+            future, cancellation = self._taken.pop(partition, (None, None))
+            pool = self._pool if not self._taken else None
+            self._pool = None if pool else self._pool
+        if cancellation:
+            cancellation.request()
+        if future and not future.cancel() and future.exception() is None:
+            self._stop(future.result())
+        if pool:
+            pool.shutdown()
+
+    def _take(self, provisioned: Provisioned, partition: int, cancellation: Cancellation) -> Committer:
+        if self.outputs is None or self.totals is None:
+            raise RuntimeError("the Kafka sink and the MariaDB sink of this dataflow belong to another PartitionOwner")
+        owned = take_ownership(self._settings, self.admin(), provisioned, partition, cancellation)
+        committer = Committer(
+            owned,
+            outputs=self.outputs(owned),
+            totals=self.totals(owned),
+            flush_interval_s=self._settings.flush_interval_ms / 1000,
+            on_fatal=self.on_fatal,
+        )
+        committer.start()
+        return committer
+
+    def _stop(self, committer: Committer) -> None:
+        """Stop a committer; once one has not stopped in time, the others are not waited for."""
+        self._all_stop_in_time = committer.stop() if self._all_stop_in_time else committer.stop(0)

@@ -1,0 +1,66 @@
+"""The sums of several batches as one, and as the JSON that MariaDB adds to its totals."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from operators.batches import Amount, SumBatch, Window
+from operators.windows import add_to, parts_of
+
+_ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - DATETIME columns carry no zone; the project's are UTC
+
+
+class MergedSums(NamedTuple):
+    """What one transaction commits: the batches from offset `begin` to `end`; `latest` is UTC."""
+
+    begin: int
+    end: int
+    visits: int
+    rejected: int
+    latest: datetime | None
+    sums: dict[Window, dict[str, Amount]]
+
+
+def merged(batches: Sequence[SumBatch]) -> MergedSums:
+    """Add batches that follow one another into new dictionaries: a failure leaves none half merged."""
+    sums: dict[Window, dict[str, Amount]] = {}
+    for batch in batches:
+        for window, entries in batch.sums.items():
+            add_to(sums, window, entries)
+    timestamps = (batch.max_timestamp for batch in batches if batch.max_timestamp is not None)
+    latest = max(timestamps, default=None)
+    return MergedSums(
+        begin=batches[0].begin,
+        end=batches[-1].end,
+        visits=sum(batch.visits for batch in batches),
+        rejected=sum(batch.rejected for batch in batches),
+        latest=None if latest is None else _datetime_of(latest),
+        sums=sums,
+    )
+
+
+def documents_of(sums: dict[Window, dict[str, Amount]]) -> Iterator[str]:
+    """Yield the rows as JSON, in key order: connections that lock in one order cannot deadlock.
+
+    The shape is that of statement `add_totals`; a document has 20,000 rows at most.
+    """
+    document: list[dict[str, Any]] = []
+    rows = 0
+    for (length_s, start, board), entries in sorted(sums.items()):
+        amounts = [(entry, *parts_of(amount)) for entry, amount in sorted(entries.items())]
+        for begin in range(0, len(amounts), _ROWS_AT_ONCE):
+            part = amounts[begin : begin + _ROWS_AT_ONCE]
+            document.append({"l": length_s, "w": str(_datetime_of(start)), "b": board, "e": part})
+            rows += len(part)
+            if rows >= _ROWS_AT_ONCE:
+                yield msgspec.json.encode(document).decode()
+                document, rows = [], 0
+    if document:
+        yield msgspec.json.encode(document).decode()
+
+
+def _datetime_of(timestamp: float) -> datetime:
+    return _EPOCH + timedelta(microseconds=round(timestamp * 1_000_000))
