@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from clients import kafka
+from clients import kafka, kafka_config
 from settings import Settings
 
 FENCED = frozenset(
@@ -52,7 +52,7 @@ def transactional_producer(
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     with kafka.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(kafka.client_config(settings, tuning=quick, **own, **large) | more)
+        producer = Producer(kafka_config.client_config(settings, tuning=quick, **own, **large) | more)
         deadline = time.monotonic() + limit_s
         while True:
             try:

@@ -5,7 +5,7 @@ import time
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from clients import kafka
+from clients import kafka, kafka_config
 from ops.topics import topic_config
 from oracle.log import Reader, extents
 from process.errors import ExitCode, Fatal
@@ -63,7 +63,7 @@ def _wait_for_leader(settings: Settings, admin: AdminClient, name: str) -> None:
     deadline = time.monotonic() + _VISIBLE_S
     while True:
         with kafka.translated(f"topic {name!r}"):
-            found = admin.list_topics(name, timeout=kafka.REQUEST_TIMEOUT_S).topics[name]
+            found = admin.list_topics(name, timeout=kafka_config.REQUEST_TIMEOUT_S).topics[name]
         if found.error is None and found.partitions and all(part.leader >= 0 for part in found.partitions.values()):
             return
         if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ import pytest
 from bytewax.outputs import StatefulSinkPartition
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from clients import kafka
+from clients import kafka, kafka_config
 from operators.carts import OutputBatch
 from operators.decode import Reject
 from ops.servers import Servers
@@ -151,7 +151,7 @@ def test_it_is_fenced_by_a_second_claim(settings: Settings, producer_of: Callabl
     with sink_of(settings) as (sink, claim):
         write(sink, claim, cut(0, 10, carts={3: "three"}))
         claim.producer = producer_of(claim.producer)
-        later = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
+        later = Producer(kafka_config.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
         later.init_transactions(30)
         with pytest.raises(Fatal) as caught:
             write(sink, claim, cut(10, 20, carts={11: "eleven"}))
@@ -179,7 +179,7 @@ def transaction_of(settings: Settings, claim: Claim, producer: Producer, carts: 
 
 def producer_with_a_short_queue(settings: Settings) -> Producer:
     own = {"transactional_id": f"{settings.carts_topic}-0", "queue_buffering_max_messages": 100, "linger_ms": 1}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     producer.init_transactions(30)
     return producer
 

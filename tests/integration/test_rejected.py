@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from clients import kafka
+from clients import kafka, kafka_config
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, RejectedLog, Selection
 from ops.rejects.replay import CHUNK_VISITS, Replayer, chunks_of
@@ -50,7 +50,7 @@ def rejected(environment: dict[str, str], *arguments: str, code: int = 0) -> lis
 
 def send(settings: Settings, topic: str, messages: list[Message]) -> None:
     """Send partition, key, value and headers."""
-    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka_config.client_config(settings, enable_idempotence=True))
     for partition, key, value, headers in messages:
         producer.produce(topic, value, key, partition, headers=headers)
     assert producer.flush(30) == 0

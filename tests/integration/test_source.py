@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 import sources.kafka
-from clients import kafka
+from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.kafka import BATCHES_AHEAD, BYTES_AHEAD
@@ -27,7 +27,7 @@ def send(settings: Settings, messages: int) -> None:
 
 
 def transactional_producer(settings: Settings) -> Producer:
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.visits_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     return producer
 
@@ -214,7 +214,7 @@ def test_large_messages_are_cut_by_their_bytes(settings: Settings) -> None:
     """Values, keys and headers: a batch ends at 16 MiB, and reading so far ahead of the sinks, however few they are."""
     messages = BYTES_AHEAD // (3 * MIB) + 10
     own = {"message_max_bytes": 64 * MIB, "compression_type": "zstd"}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     for _ in range(messages):
         producer.produce(settings.visits_topic, b"v" * MIB, b"k" * MIB, partition=0, headers=[("h", b"h" * MIB)])
     assert producer.flush(60) == 0

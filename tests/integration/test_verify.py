@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
-from clients import kafka, mariadb
+from clients import kafka, kafka_config, mariadb
 from clients.mariadb import Login
 from ops import verify
 from oracle.truth import CartDigest, Total, Truth, Unresolved, write
@@ -92,7 +92,7 @@ class Origin:
 
 
 def _send(settings: Settings, records: Iterable[dict[str, Any]]) -> None:
-    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka_config.client_config(settings, enable_idempotence=True))
     for record in records:
         producer.produce(**record)
     assert producer.flush(30) == 0
@@ -375,7 +375,7 @@ def test_outputs_of_visits_that_are_not_counted_yet_pass(right: Settings, outcom
 
 
 def _transactional(settings: Settings) -> Producer:
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     return producer
 
