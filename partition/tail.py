@@ -10,13 +10,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, kafka_config
 from clients.kafka import headers_of, offset_of
+from partition.headers import VISIT_HEADER
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 NOTHING = -1
 """The tail of a partition that holds no output of ours."""
-
-VISIT_HEADER = "visit"
 
 _FIRST_LOOK = 64  # records; a commit's control record hides among the last ones
 _GROWTH = 16
