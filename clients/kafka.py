@@ -1,7 +1,7 @@
-"""How every client reaches Kafka, what it asks of topics, and how Kafka's errors read."""
+"""Topics, offsets and messages of Kafka, and how its errors read."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 
+from clients import kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
-REQUEST_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 1_000_000_000  # the most that librdkafka can send; topics and brokers set the real limit
 _MOVING_S = 0.1
 
@@ -44,26 +44,6 @@ _MOVING = frozenset(
 )
 
 
-class _LastWords:
-    """The latest error of any connection of this process: a request that times out does not say why."""
-
-    def __init__(self) -> None:
-        self._latest: tuple[float, KafkaError] | None = None
-
-    def hear(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says nothing
-            self._latest = (time.monotonic(), error)
-
-    def recent(self) -> KafkaError | None:
-        """Return it unless it is older than a request waits."""
-        if self._latest is None or time.monotonic() - self._latest[0] > 2 * REQUEST_TIMEOUT_S:
-            return None
-        return self._latest[1]
-
-
-_last_words = _LastWords()
-
-
 def offset_of(message: Message) -> int:
     """Return the offset of a message, or of an event at the partition's end: what a consumer returns has one."""
     return cast(int, message.offset())
@@ -80,30 +60,6 @@ class Topic(NamedTuple):
     name: str
     topic_id: str
     partitions: int
-
-
-def client_config(settings: Settings, *, tuning: Mapping[str, Any] | None = None, **exact: Any) -> dict[str, Any]:
-    """Return librdkafka's configuration; names are written with `_` for `.`.
-
-    The user's KAFKA_CONFIG_* overrides `tuning`; `exact`, which promises rest on, overrides all.
-    """
-    return {
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
-        "log_level": 2,  # its errors reach us as values; its own lines would only repeat them
-        **_heard(exact),
-        **_dotted(tuning or {}),
-        **settings.kafka_config,
-        **_dotted(exact),
-    }
-
-
-def _heard(exact: Mapping[str, Any]) -> dict[str, Any]:
-    # That a transactional producer was fenced is raised out of this very callback: one of ours may swallow it.
-    return {} if "transactional_id" in exact else {"error_cb": _last_words.hear}
-
-
-def _dotted(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.replace("_", "."): value for name, value in options.items()}
 
 
 def _as_kafka_writes(topic_id: str) -> str:
@@ -133,7 +89,7 @@ def fatal_of(error: KafkaError, doing: str) -> Fatal:
     if error.code() in _REFUSED:
         return Fatal(f"{said}; check the credentials in KAFKA_CONFIG_* and the topics' ACLs", ExitCode.CONFIG)
     if error.code() in _AWAY:
-        why = _last_words.recent()
+        why = kafka_config.connection_errors.recent()
         if why and why.code() in _REFUSED:
             return fatal_of(why, doing)
         because = f" ({why.str()})" if why else ""
@@ -148,7 +104,7 @@ def admin_client(settings: Settings) -> AdminClient:
     :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
     """
     with translated("KAFKA_CONFIG_*"):
-        return AdminClient(client_config(settings))
+        return AdminClient(kafka_config.client_config(settings))
 
 
 def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, Topic | None]:
@@ -160,7 +116,7 @@ def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> d
     found: dict[str, Topic | None] = {}
     doing = f"Kafka at {settings.kafka_bootstrap_servers}"
     with translated(doing, admin):
-        answers = admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_S)
+        answers = admin.describe_topics(TopicCollection(names), request_timeout=kafka_config.REQUEST_TIMEOUT_S)
         for name in names:
             try:
                 description = answers[name].result()
@@ -182,11 +138,11 @@ def offsets(
     :raises Fatal: Kafka is away, refuses, or knows no such partition.
     """
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
-    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    deadline = time.monotonic() + kafka_config.REQUEST_TIMEOUT_S
     with translated(f"offsets of topic {topic!r}", admin):
         while True:
             answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
-                asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S
+                asked, isolation_level=isolation, request_timeout=kafka_config.REQUEST_TIMEOUT_S
             )
             try:
                 return {at.partition: future.result().offset for at, future in answers.items()}
@@ -203,7 +159,7 @@ def refuse_compacted(admin: AdminClient, topic: str) -> None:
     """
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     with translated(f"configuration of topic {topic!r}"):
-        answer = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource].result()
+        answer = admin.describe_configs([resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S)[resource].result()
     policy = answer["cleanup.policy"].value
     if "compact" in policy:
         message = (

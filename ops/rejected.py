@@ -1,16 +1,16 @@
 """Look at rejected visits, and send them back to the input topic.
 
 A visit is rejected for its bytes alone: sent back under the same rules it is rejected again, with one attempt
-more. And `reset --yes` counts the whole log again: both the visit as it first came and every copy sent back.
+more. And `reset --yes` counts the whole log again: both the original visit and every copy sent back.
 
 ls sums by reason, partition and age (since the rejection). show prints them one by one, their bytes escaped.
 
 replay sends the original bytes, key and headers to the partition that they came from. Each visit goes in one
 Kafka transaction with a marker, named by the visit's own place in the input, in the compacted topic
-<rejected topic>.replayed. What has a marker is not sent again, so running it twice sends nothing twice; killed at
-any moment, it goes on exactly where it was; and of two that run at once the first ends, with one line. A reset
-does not forget the markers. The header website-attempt counts how often a visit was sent back; one that has been
-sent back --max-attempts times is left, and said so. More than 100 want your assent.
+<rejected topic>.replayed. A visit that has a marker is not sent again, so running it twice sends nothing twice;
+killed at any moment, it resumes exactly where it was; and of two that run at once the first ends with an error
+message. A reset keeps the markers. The header website-attempt counts how often a visit was sent back; one that
+has been sent back --max-attempts times is skipped and reported. More than 100 need your confirmation.
 
 Examples:
     python -m ops rejected ls
@@ -26,17 +26,17 @@ import time
 import msgspec
 from rich.console import Console
 
-from clients import kafka
 from ops.rejects.listing import as_json, as_table, groups_of
 from ops.rejects.markers import ensure_markers_topic, read_markers
-from ops.rejects.plan import Judge, Verdict
+from ops.rejects.plan import Planner, Verdict
 from ops.rejects.record import REASONS, RejectedLog, Selection
 from ops.rejects.replay import Replayer, chunks_of
 from ops.rejects.showing import lines_of
+from oracle.kafka import admin_client, existing_topics
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
-ASK_BEYOND = 100
+CONFIRM_BEYOND = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bytes", type=_count, default=500, metavar="N", help="of each key, header and value (default: 500)"
     )
     replay = actions.add_parser("replay", help="send rejected visits back to the input topic, each once")
-    replay.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    replay.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     replay.add_argument(
-        "--max-attempts", type=_count, default=3, metavar="N", help="leave what was sent back so often (default: 3)"
+        "--max-attempts", type=_count, default=3, metavar="N", help="skip what was sent back so often (default: 3)"
     )
-    replay.add_argument("--yes", action="store_true", help=f"send more than {ASK_BEYOND} without asking")
+    replay.add_argument("--yes", action="store_true", help=f"send more than {CONFIRM_BEYOND} without confirmation")
     for action in (ls, show, replay):
         _add_selection(action)
 
@@ -70,42 +70,42 @@ def main(arguments: argparse.Namespace) -> int:
         _show(settings, selection, limit=arguments.limit, most_bytes=arguments.bytes)
     else:
         max_attempts, dry_run = arguments.max_attempts, arguments.dry_run
-        replay(settings, selection, max_attempts=max_attempts, dry_run=dry_run, assent=arguments.yes)
+        replay(settings, selection, max_attempts=max_attempts, dry_run=dry_run, confirmed=arguments.yes)
     return 0
 
 
-def replay(settings: Settings, selection: Selection, *, max_attempts: int, dry_run: bool, assent: bool) -> None:
-    """Send what is selected and not sent yet back to the input topic, and say what was left and why.
+def replay(settings: Settings, selection: Selection, *, max_attempts: int, dry_run: bool, confirmed: bool) -> None:
+    """Send what is selected and not sent yet back to the input topic, and print what was skipped and why.
 
-    :raises Fatal: many, and nobody assents; Kafka is away or refuses; another replay has begun.
+    :raises Fatal: many, and not confirmed; Kafka cannot be reached or refuses; another replay has begun.
     """
-    admin = kafka.admin_client(settings)
+    admin = admin_client(settings)
     log = RejectedLog(settings, admin, selection)
-    visits = kafka.describe(admin, settings, [settings.visits_topic])[settings.visits_topic]
-    if visits is None:
-        message = f"topic {settings.visits_topic!r} does not exist; run python -m ops provision"
-        raise Fatal(message, ExitCode.CONFIG)
+    (visits,) = existing_topics(admin, settings, [settings.visits_topic])
 
-    plan = Judge(read_markers(settings, admin), partitions=visits.partitions, max_attempts=max_attempts)
-    to_send = sum(1 for _ in plan.chosen(log.records()))
+    def planner() -> Planner:
+        return Planner(read_markers(settings, admin), partitions=visits.partitions, max_attempts=max_attempts)
+
+    preview = planner()
+    to_send = sum(1 for _ in preview.chosen(log.records()))
     if dry_run or not to_send:
-        _say(plan, f"{to_send} visits would be sent back to {visits.name}" if dry_run else "nothing to send back")
+        _report(preview, f"{to_send} visits would be sent back to {visits.name}" if dry_run else "nothing to send back")
         return
-    if to_send > ASK_BEYOND and not assent:
-        _ask(f"send {to_send} visits back to topic {visits.name!r}")
+    if to_send > CONFIRM_BEYOND and not confirmed:
+        _confirm(f"send {to_send} visits back to topic {visits.name!r}")
 
     ensure_markers_topic(settings, admin)
     replayer = Replayer(settings)
-    # Only now nobody else sends: what a replay before us has sent meanwhile is marked.
-    judge = Judge(read_markers(settings, admin), partitions=visits.partitions, max_attempts=max_attempts)
-    for chunk in chunks_of(judge.chosen(log.records())):
-        judge.counts[Verdict.TOO_LARGE] += len(chunk) - replayer.send(chunk)
-    sent = judge.counts[Verdict.SEND] - judge.counts[Verdict.TOO_LARGE]
-    _say(judge, f"{sent} visits sent back to {visits.name}")
+    # Only now no other replay can send: what an earlier one has sent meanwhile is marked.
+    final = planner()
+    for chunk in chunks_of(final.chosen(log.records())):
+        final.counts[Verdict.TOO_LARGE] += len(chunk) - replayer.send(chunk)
+    sent = final.counts[Verdict.SEND] - final.counts[Verdict.TOO_LARGE]
+    _report(final, f"{sent} visits sent back to {visits.name}")
 
 
 def _list(settings: Settings, selection: Selection, *, json: bool) -> None:
-    admin = kafka.admin_client(settings)
+    admin = admin_client(settings)
     log = RejectedLog(settings, admin, selection)
     groups = groups_of(log.records(), read_markers(settings, admin), int(time.time() * 1000))
     if json:
@@ -115,7 +115,7 @@ def _list(settings: Settings, selection: Selection, *, json: bool) -> None:
 
 
 def _show(settings: Settings, selection: Selection, *, limit: int, most_bytes: int) -> None:
-    log = RejectedLog(settings, kafka.admin_client(settings), selection)
+    log = RejectedLog(settings, admin_client(settings), selection)
     for number, rejected in enumerate(log.records()):
         if number == limit:
             print(f"there are more than {limit}: --limit shows more of them")
@@ -123,16 +123,17 @@ def _show(settings: Settings, selection: Selection, *, limit: int, most_bytes: i
         print(*lines_of(rejected, most_bytes=most_bytes), sep="\n")
 
 
-def _say(judge: Judge, done: str) -> None:
-    print(done)
-    for verdict, count in judge.counts.items():
+def _report(planner: Planner, summary: str) -> None:
+    print(summary)
+    for verdict, count in planner.counts.items():
         if count and verdict is not Verdict.SEND:
-            print(f"{count} left: {verdict.value}")
+            print(f"{count} skipped: {verdict.value}")
 
 
-def _ask(what: str) -> None:
+def _confirm(what: str) -> None:
     if not sys.stdin.isatty():
-        raise Fatal(f"to {what}, say --yes, or take fewer by --reason, --partition or --offsets", ExitCode.CONFIG)
+        message = f"to {what}, add --yes, or select fewer with --reason, --partition or --offsets"
+        raise Fatal(message, ExitCode.CONFIG)
     if input(f"{what}? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise Fatal("nothing was sent", ExitCode.CONFIG)
 
@@ -144,7 +145,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         "--offsets",
         type=_offsets,
         metavar="A-B",
-        help="only these offsets of the rejects' topic, as show prints them: A, A-B, A-",
+        help="only these offsets of the rejected topic, as show prints them: A, A-B, A-",
     )
 
 

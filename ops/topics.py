@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from clients import kafka
+from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -81,7 +81,7 @@ def empty(admin: AdminClient, topic: kafka.Topic) -> None:
     """
     ends = [TopicPartition(topic.name, partition, -1) for partition in range(topic.partitions)]
     with kafka.translated(f"emptying topic {topic.name!r}"):
-        for future in admin.delete_records(ends, request_timeout=kafka.REQUEST_TIMEOUT_S).values():
+        for future in admin.delete_records(ends, request_timeout=kafka_config.REQUEST_TIMEOUT_S).values():
             future.result()
 
 
@@ -93,7 +93,7 @@ def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
     resource = ConfigResource(ResourceType.TOPIC, topic)
     with kafka.translated(f"settings of topic {topic!r}"):
         answer: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
-            [resource], request_timeout=kafka.REQUEST_TIMEOUT_S
+            [resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S
         )[resource]
         return {name: str(entry.value) for name, entry in answer.result().items()}
 
@@ -142,5 +142,5 @@ def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int)
 
 def _has_leaders(admin: AdminClient, topic: kafka.Topic) -> bool:
     with kafka.translated(f"partitions of topic {topic.name!r}"):
-        partitions = admin.list_topics(topic.name, timeout=kafka.REQUEST_TIMEOUT_S).topics[topic.name].partitions
+        partitions = admin.list_topics(topic.name, timeout=kafka_config.REQUEST_TIMEOUT_S).topics[topic.name].partitions
     return len(partitions) >= topic.partitions and all(at.leader >= 0 for at in partitions.values())

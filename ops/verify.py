@@ -3,8 +3,8 @@
 Right also while the pipeline runs: the database is read at one instant, then the log up to the positions that it
 states. Prints PASS with the figures, or each difference as key, database value, recount.
 
-Exit codes: 0 PASS; 1 differences; 3 PARTIAL: a part cannot be compared (retention has taken it, or
-the input has grown and is not provisioned), and all that can be fits.
+Exit codes: 0 PASS; 1 differences; 3 PARTIAL: a part cannot be compared (retention has deleted it, or
+the input has grown and is not provisioned), and everything else matches.
 
 Examples:
     python -m ops verify
@@ -20,11 +20,12 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
-from clients import kafka
-from oracle import comparison, log, snapshot
+from oracle import comparison, kafka, log, snapshot
+from oracle.carts import CartCheck
 from oracle.log import Extent, Reader
-from oracle.outputs import CartCheck, Input, RejectCheck
-from oracle.partition import Recount
+from oracle.outputs import Input
+from oracle.recount import Recount
+from oracle.rejects import RejectCheck
 from oracle.snapshot import Position, Snapshot
 from oracle.sums import Sums
 from oracle.truth_check import TruthCheck
@@ -40,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="compare also with what simulators say they sent, when the dataflow has caught up",
+        help="compare also with what simulators recorded as sent, when the dataflow has caught up",
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Verify, print the result, and return the exit code.
 
-    :raises Fatal: Kafka or MariaDB is away, or nothing is provisioned.
+    :raises Fatal: Kafka or MariaDB cannot be reached, or nothing is provisioned.
     """
     began = time.monotonic()
     verification = Verification(Settings.from_environment(), TruthCheck(arguments.truth) if arguments.truth else None)
@@ -64,6 +65,11 @@ class _Topics(NamedTuple):
     visits: list[Extent]
     carts: list[Extent]
     rejects: list[Extent]
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions of the largest."""
+        return max(map(len, (self.visits, self.carts, self.rejects)))
 
 
 class _Readers(NamedTuple):
@@ -84,7 +90,8 @@ class Verification:
         self._head_is_gone = False
         self._partial: list[str] = []
         self._recounts: list[Recount] = []
-        self._outputs: list[CartCheck | RejectCheck] = []
+        self._carts: list[CartCheck] = []
+        self._rejects: list[RejectCheck] = []
         self._at: Snapshot
 
     def run(self) -> None:
@@ -98,9 +105,9 @@ class Verification:
         topics = self._topics()
         sums = Sums(at.lengths_s[0])
         with ExitStack() as stack:
-            readers = [stack.enter_context(closing(Reader(self._settings, name))) for name in self._names()]
-            for partition in range(max(at.partitions, *map(len, topics))):
-                self._partition(partition, topics, _Readers(*readers), sums)
+            readers = self._readers(stack)
+            for partition in range(max(at.partitions, topics.partitions)):
+                self._partition(partition, topics=topics, readers=readers, sums=sums)
         self._report(comparison.of_boards(at))
         self._report(comparison.of_totals(at, sums, partial=self._head_is_gone))
         if self._truth:
@@ -120,16 +127,16 @@ class Verification:
         if self._differences:
             return [f"FAIL: {self._differences} differences; {self._figures()}"]
         if self._partial:
-            return [*self._partial, f"PARTIAL: all that can be compared fits; {self._figures()}"]
+            return [*self._partial, f"PARTIAL: everything that can be compared matches; {self._figures()}"]
         return [f"PASS: {self._figures()}"]
 
     def _figures(self) -> str:
         messages, visits, rejected = (
             sum(getattr(recount, name) for recount in self._recounts) for name in ("messages", "visits", "rejected")
         )
-        carts = sum(check.checked for check in self._outputs if isinstance(check, CartCheck))
-        rejects = sum(check.checked for check in self._outputs if isinstance(check, RejectCheck))
-        foreign = sum(check.foreign for check in self._outputs)
+        carts = sum(check.checked for check in self._carts)
+        rejects = sum(check.checked for check in self._rejects)
+        foreign = sum(check.foreign for check in self._carts) + sum(check.foreign for check in self._rejects)
         return (
             f"{self._at.partitions} partitions, {messages} messages, {visits} visits, {rejected} rejected; "
             f"{self._at.rows} rows, {carts} carts and {rejects} rejects compared, {foreign} foreign records "
@@ -144,8 +151,8 @@ class Verification:
     def _topics(self) -> _Topics:
         settings, at = self._settings, self._at
         admin = kafka.admin_client(settings)
-        found = kafka.describe(admin, settings, self._names())
-        visits, carts, rejects = (_present(name, found[name]) for name in self._names())
+        names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
+        visits, carts, rejects = kafka.existing_topics(admin, settings, names)
         if visits.topic_id != at.topic_id:
             message = (
                 f"topic {visits.name!r} has id {visits.topic_id}, but the database counts the one with id "
@@ -156,47 +163,62 @@ class Verification:
         if growth := comparison.growth(at, visits):
             self._partial.append(growth)
         # The input's end comes last: whatever visit an output names is before it.
-        outputs = [log.extents(admin, topic, settled=True) for topic in (carts, rejects)]
-        return _Topics(log.extents(admin, visits, settled=False), *outputs)
-
-    def _names(self) -> tuple[str, str, str]:
-        return self._settings.visits_topic, self._settings.carts_topic, self._settings.rejected_topic
-
-    def _partition(self, partition: int, topics: _Topics, readers: _Readers, sums: Sums) -> None:
-        visits, carts_in, rejects_in = (_extent(extents, partition) for extents in topics)
-        nothing = Position(partition, visits.start, visits.start, 0, 0, 0, None)
-        position = self._at.positions.get(partition, nothing)
-        if position.next_offset > visits.end:
-            said = f"database {position.next_offset}, but the log ends at {visits.end}"
-            self._report([f"progress, partition {partition}, next_offset: {said}"])
-        begin = max(position.first_offset, visits.start)
-        of = Input(self._at.pipeline_id, self._at.topic_id, partition, begin, position.next_offset)
-        notice_cart, notice_reject = (
-            (self._truth.notice_cart, self._truth.notice_reject) if self._truth else (_ignore, _ignore)
+        cart_extents, reject_extents = (
+            log.extents(admin, topic.name, topic.partitions, settled=True) for topic in (carts, rejects)
         )
-        carts = CartCheck(readers.carts, carts_in, of, self._report, notice_cart)
-        rejects = RejectCheck(readers.rejects, rejects_in, of, self._report, notice_reject)
+        visit_extents = log.extents(admin, visits.name, visits.partitions, settled=False)
+        return _Topics(visits=visit_extents, carts=cart_extents, rejects=reject_extents)
+
+    def _readers(self, stack: ExitStack) -> _Readers:
+        settings = self._settings
+        return _Readers(
+            visits=stack.enter_context(closing(Reader(settings, settings.visits_topic))),
+            carts=stack.enter_context(closing(Reader(settings, settings.carts_topic))),
+            rejects=stack.enter_context(closing(Reader(settings, settings.rejected_topic))),
+        )
+
+    def _partition(self, partition: int, *, topics: _Topics, readers: _Readers, sums: Sums) -> None:
+        visits = _extent(topics.visits, partition)
+        position = self._at.positions.get(partition) or Position.without_row(partition, visits.start)
+        self._report(comparison.of_log_end(position, visits.end))
+        begin = max(position.first_offset, visits.start)
+        of = self._input(position, begin)
+        carts = self._cart_check(readers.carts, _extent(topics.carts, partition), of)
+        rejects = self._reject_check(readers.rejects, _extent(topics.rejects, partition), of)
         recount = Recount(position.next_offset, self._at.zone, sums)
         recount.read(readers.visits.records(partition, Extent(begin, visits.end)), carts, rejects)
         self._recounts.append(recount)
-        self._outputs += (carts, rejects)
-        head_is_gone = begin > position.first_offset
-        if head_is_gone:
+        if head_is_gone := begin > position.first_offset:
             self._head_is_gone = True
-            said = f"the log begins at offset {begin}, but counting began at {position.first_offset}"
-            self._partial.append(f"{readers.visits.topic}, partition {partition}: {said}")
+            head = f"the log begins at offset {begin}, but counting began at {position.first_offset}"
+            self._partial.append(f"{readers.visits.topic}, partition {partition}: {head}")
         self._partial += [line for check in (carts, rejects) if (line := check.shortage())]
         self._report(comparison.of_position(position, recount, partial=head_is_gone))
 
+    def _input(self, position: Position, begin: int) -> Input:
+        return Input(
+            pipeline_id=self._at.pipeline_id,
+            topic_id=self._at.topic_id,
+            partition=position.partition,
+            begin=begin,
+            next_offset=position.next_offset,
+        )
 
-def _present(name: str, topic: kafka.Topic | None) -> kafka.Topic:
-    if topic is None:
-        raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
-    return topic
+    def _cart_check(self, reader: Reader, extent: Extent, of: Input) -> CartCheck:
+        observer = self._truth.observe_cart if self._truth else _ignore
+        check = CartCheck(reader, extent, of=of, report=self._report, observer=observer)
+        self._carts.append(check)
+        return check
+
+    def _reject_check(self, reader: Reader, extent: Extent, of: Input) -> RejectCheck:
+        observer = self._truth.observe_reject if self._truth else _ignore
+        check = RejectCheck(reader, extent, of=of, report=self._report, observer=observer)
+        self._rejects.append(check)
+        return check
 
 
 def _ignore(_record: Message) -> None:
-    """Take no notice."""
+    """Do nothing with the record."""
 
 
 def _extent(extents: list[Extent], partition: int) -> Extent:

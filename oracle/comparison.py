@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from clients.kafka import Topic
-from oracle.partition import Recount, moment_of
+from oracle.kafka import Topic
+from oracle.recount import Recount, moment_of
 from oracle.snapshot import Position, Snapshot
 from oracle.sums import Row, Sums
 
 
 def of_partitions(at: Snapshot, visits: Topic, *outputs: Topic) -> Iterator[str]:
-    """Compare the number of partitions in Kafka with the rows of `progress`; an input that has grown is right."""
+    """Compare the number of partitions in Kafka with the rows of `progress`; an input that has grown is fine."""
     if visits.partitions < at.partitions:
         yield f"{visits.name}: {visits.partitions} partitions, but {at.partitions} are provisioned"
     for topic in outputs:
@@ -18,16 +18,23 @@ def of_partitions(at: Snapshot, visits: Topic, *outputs: Topic) -> Iterator[str]
     for partition in sorted(set(range(at.partitions)) ^ at.positions.keys()):
         found = "a" if partition in at.positions else "no"
         yield f"progress, partition {partition}: {found} row, but {at.partitions} partitions are provisioned"
-    if at.strange_positions:
-        yield f"progress: {at.strange_positions} rows of other topics"
+    if at.foreign_positions:
+        yield f"progress: {at.foreign_positions} rows of other topics"
 
 
 def growth(at: Snapshot, visits: Topic) -> str | None:
-    """Say what is not counted yet, where the input has grown: the database equals the log up to its offsets."""
+    """Return a sentence on partitions that are not counted yet, if the input has grown: that is not a difference."""
     if visits.partitions <= at.partitions:
         return None
-    said = f"{visits.name}: {visits.partitions} partitions, but {at.partitions} are provisioned"
-    return f"{said}: the others are not counted yet; run python -m ops provision"
+    grown = f"{visits.name}: {visits.partitions} partitions, but {at.partitions} are provisioned"
+    return f"{grown}: the others are not counted yet; run python -m ops provision"
+
+
+def of_log_end(position: Position, end: int) -> Iterator[str]:
+    """Compare a position with the end of its partition's log."""
+    if position.next_offset > end:
+        beyond = f"database {position.next_offset}, but the log ends at {end}"
+        yield f"progress, partition {position.partition}, next_offset: {beyond}"
 
 
 def of_position(position: Position, recount: Recount, *, partial: bool) -> Iterator[str]:
@@ -50,7 +57,7 @@ def of_totals(at: Snapshot, recount: Sums, *, partial: bool) -> Iterator[str]:
     """Compare every row of `window_totals`; `partial`: no row may be below the recount."""
     for length_s, stated in sorted(at.totals.items()):
         if length_s not in at.lengths_s:
-            yield f"window_totals {length_s} s: no window length of this database"
+            yield f"window_totals {length_s} s: not a window length of this database"
             continue
         counted = recount if length_s == recount.length_s else recount.of_length(length_s)
         for row, other in stated.compared_with(counted):

@@ -1,8 +1,8 @@
-"""JSON read by regular expressions: whether a document is one, and the members of the object that it is.
+"""JSON read by regular expressions: whether a document is valid, and the members of an object.
 
-Two grades, as the rules of a message tell them apart. *Readable*: its grammar is right. *Strict*: also, its
+Two grades, as the rules of a message distinguish them. *Readable*: its grammar is valid. *Strict*: also, its
 strings are UTF-8 and its numbers fit (a float is finite, an integer has 4300 characters at most). The
-standard `json` is of no use here: it takes NaN, lone surrogates, UTF-16 and 1e999.
+standard `json` is of no use here: it accepts NaN, lone surrogates, UTF-16 and 1e999.
 """
 
 import re
@@ -28,7 +28,7 @@ _BLANK = re.compile(rb"[ \t\n\r]*+\Z")
 _OPENING, _CLOSING = ("{", "["), ("}", "]")
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-# What may come in each state, and the state after it. "after" is what the bracket around a value says.
+# What may come in each state, and the state after it. What "after" allows depends on the bracket around the value.
 _VALUES = {"string": "after", "number": "after", "literal": "after", "[": "first value", "{": "first key"}
 _GRAMMAR = {
     "value": _VALUES,
@@ -49,14 +49,14 @@ class Value(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document of right grammar: its members in their order, or None where it is no object."""
+    """A document of valid grammar: its members in their order, or None where it is not an object."""
 
     members: list[tuple[bytes, Value]] | None
     strict: bool
 
 
 def scan(text: bytes) -> Document | None:
-    """Read a document; None where its grammar is wrong. Depth costs no recursion."""
+    """Read a document; None where its grammar is invalid. Depth costs no recursion."""
     opened: list[str] = []
     members: list[tuple[bytes, Value]] = []
     state, key, at, strict, is_object = "value", b"", 0, True, False
@@ -85,12 +85,12 @@ def scan(text: bytes) -> Document | None:
 
 
 def unescaped(quoted: bytes) -> bytes:
-    """Return the bytes that a string of right grammar stands for, without its quotes."""
+    """Return the bytes that a string of valid grammar stands for, without its quotes."""
     inner = quoted[1:-1]
-    return _ONE_ESCAPE.sub(_meant, inner) if b"\\" in inner else inner
+    return _ONE_ESCAPE.sub(_decoded, inner) if b"\\" in inner else inner
 
 
-def _meant(escape: re.Match[bytes]) -> bytes:
+def _decoded(escape: re.Match[bytes]) -> bytes:
     first, second, letter = escape.groups()
     if letter is not None:
         return _LETTERS.get(letter, letter)
@@ -123,6 +123,6 @@ def _in_range(number: bytes) -> bool:
     if not exponent and b"." not in digits:
         return len(digits) <= MAX_INTEGER_CHARACTERS
     sign = b"-" if exponent.startswith(b"-") else b""
-    # Five digits of the exponent count, the rest is dropped: so does the decoder that the rules name.
+    # Five digits of the exponent count, the rest is dropped: the decoder that the rules name does the same.
     power = exponent.lstrip(b"+-").lstrip(b"0")[:5] or b"0"
     return abs(float(digits + b"e" + sign + power)) != float("inf")

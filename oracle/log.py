@@ -7,7 +7,9 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from clients import kafka
+from clients.kafka_config import client_config
+from oracle import kafka
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -27,27 +29,27 @@ class Extent(NamedTuple):
     end: int
 
 
-def extents(admin: AdminClient, topic: kafka.Topic, *, settled: bool) -> list[Extent]:
-    """Return each partition's extent; `settled` waits for the transactions that are under way at the call.
+def extents(admin: AdminClient, topic: str, partitions: int, *, settled: bool) -> list[Extent]:
+    """Return each partition's extent; `settled` waits for the transactions that are open at the call.
 
-    Kafka answers a commit before the records show: without waiting the last ones would seem to be missing.
+    Kafka acknowledges a commit before the records are visible: without waiting the last ones would seem missing.
 
-    :raises Fatal: Kafka is away, or a transaction stays open.
+    :raises Fatal: Kafka cannot be reached, or a transaction stays open.
     """
-    partitions = range(topic.partitions)
-    written = kafka.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
-    deadline = time.monotonic() + SETTLED_S
+    numbers = range(partitions)
+    written = kafka.offsets(admin, topic, numbers, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+    deadline = Deadline(SETTLED_S)
     while True:
-        ends = kafka.offsets(admin, topic.name, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
-        open_in = [partition for partition in partitions if ends[partition] < written[partition]]
+        ends = kafka.offsets(admin, topic, numbers, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        open_in = [partition for partition in numbers if ends[partition] < written[partition]]
         if not open_in or not settled:
             break
-        if time.monotonic() > deadline:
-            message = f"topic {topic.name!r}: a transaction in partition {open_in[0]} has been open for {SETTLED_S:g} s"
+        if deadline.passed:
+            message = f"topic {topic!r}: a transaction in partition {open_in[0]} has been open for {SETTLED_S:g} s"
             raise Fatal(f"{message}; end its producer, then verify again", ExitCode.UNAVAILABLE)
         time.sleep(0.05)
-    starts = kafka.offsets(admin, topic.name, partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
-    return [Extent(starts[partition], ends[partition]) for partition in partitions]
+    starts = kafka.offsets(admin, topic, numbers, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+    return [Extent(starts[partition], ends[partition]) for partition in numbers]
 
 
 class Reader:
@@ -60,18 +62,18 @@ class Reader:
         """
         own = {"group_id": f"{settings.kafka_group_id}-verify", "enable_auto_commit": False}
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "enable_partition_eof": True}
-        # A partition's end is known when a fetch finds nothing more: at the default it would wait 500 ms for that.
+        # A partition's end is known when a fetch returns empty: by default the broker holds it back for 500 ms.
         bounded = {"queued_max_messages_kbytes": 32_768, "fetch_queue_backoff_ms": 2, "fetch_wait_max_ms": 10}
         self.topic, self._servers = topic, settings.kafka_bootstrap_servers
         with kafka.translated("KAFKA_CONFIG_*"):
-            self._consumer = Consumer(kafka.client_config(settings, tuning=bounded, check_crcs=True, **own, **exact))
+            self._consumer = Consumer(client_config(settings, tuning=bounded, check_crcs=True, **own, **exact))
 
     def records(self, partition: int, extent: Extent) -> Generator[Record]:
         """Yield the committed records from `extent.start` up to, not including, `extent.end`.
 
         The records of one partition only: to begin another ends this one.
 
-        :raises Fatal: Kafka is away for 30 s, or the offset is no longer there.
+        :raises Fatal: Kafka sends nothing for 30 s, or the offset no longer exists.
         """
         if extent.start >= extent.end:
             return
@@ -79,7 +81,7 @@ class Reader:
         with kafka.translated(doing):
             self._consumer.assign([TopicPartition(self.topic, partition, extent.start)])
             while True:
-                for message in self._some(doing):
+                for message in self._fetched(doing):
                     error = message.error()
                     if error and error.code() != KafkaError._PARTITION_EOF:
                         raise _unreadable(error, doing)
@@ -92,16 +94,16 @@ class Reader:
                         return
 
     def close(self) -> None:
-        """Leave Kafka."""
+        """Close the consumer."""
         self._consumer.close()
 
-    def _some(self, doing: str) -> list[Message]:
-        deadline = time.monotonic() + STALLED_S
-        while time.monotonic() < deadline:
+    def _fetched(self, doing: str) -> list[Message]:
+        deadline = Deadline(STALLED_S)
+        while not deadline.passed:
             first = self._consumer.poll(1.0)
             if first is not None:
                 return [first, *self._consumer.consume(_RECORDS, 0)]
-        message = f"{doing}: nothing came for {STALLED_S:g} s; is Kafka at {self._servers} running?"
+        message = f"{doing}: nothing received for {STALLED_S:g} s; is Kafka at {self._servers} running?"
         raise Fatal(message, ExitCode.UNAVAILABLE)
 
 

@@ -1,7 +1,7 @@
-"""What a message is, read a second time: a visit with its values, or the reason why it is none.
+"""What a message is, read a second time: a visit with its values, or the reason why it is not one.
 
-`classify` takes the usual shape by one regular expression and everything else by a slow and strict reading;
-both answer the same.
+`classify` reads the usual shape by one regular expression and everything else by a slow and strict parser;
+both return the same.
 """
 
 import re
@@ -48,16 +48,16 @@ class Visit(NamedTuple):
 def classify(message: bytes | None, zone: ZoneInfo | None) -> Visit | str:
     """Return the visit that a message is, or the reason of its rejection.
 
-    `zone` is where dates without an offset are at home; None rejects them.
+    `zone` is the time zone of dates without an offset; None rejects them.
     """
     message = message or b""
     usual = _USUAL(message)
     if usual is None:
-        return _read_closely(message, zone)
+        return _parse_strictly(message, zone)
     date, fraction, country, last_action, duration = usual.groups()
     second, country_name, action_name = _second_of(date), _name_of(country), _name_of(last_action)
     if second is None or country_name is None or action_name is None:
-        return _read_closely(message, zone)
+        return _parse_strictly(message, zone)
     microsecond = int(fraction.ljust(6, b"0")) if fraction else 0
     return Visit(second, microsecond, country_name, action_name, int(duration))
 
@@ -80,12 +80,12 @@ def _name_of(raw: bytes) -> str | None:
         return None
 
 
-def _read_closely(message: bytes, zone: ZoneInfo | None) -> Visit | str:
+def _parse_strictly(message: bytes, zone: ZoneInfo | None) -> Visit | str:
     if len(message) > DEEP_BYTES and message.count(b"[") + message.count(b"{") > DEEP_BRACKETS:
         return MALFORMED
     document = scan(message)
     fields = _fields(document.members or []) if document else None
-    # What an ignored field holds does not matter to a whole visit, but to everything else.
+    # The content of an ignored field does not matter in a valid visit, but it does in any other message.
     if document is None or (not document.strict and fields is None):
         return MALFORMED
     return INVALID if fields is None else _visit(fields, zone)
@@ -105,13 +105,20 @@ def _fields(members: list[tuple[bytes, Value]]) -> _Fields | None:
         if key not in _CHECKS:
             continue
         checked = _CHECKS[key](value)
-        if checked is None or (key == b"visitDate" and _differ(checked, found.get(key, checked))):
+        if checked is None or (key == b"visitDate" and _only_one_naive(checked, found.get(key, checked))):
             return None
         found[key] = checked
-    return _Fields(*(found[key] for key in _CHECKS)) if len(found) == len(_CHECKS) else None
+    if len(found) < len(_CHECKS):
+        return None
+    return _Fields(
+        date=found[b"visitDate"],
+        country=found[b"country"],
+        last_action=found[b"lastAction"],
+        duration_s=found[b"duration"],
+    )
 
 
-def _differ(date: datetime, other: datetime) -> bool:
+def _only_one_naive(date: datetime, other: datetime) -> bool:
     return (date.tzinfo is None) != (other.tzinfo is None)
 
 
@@ -129,7 +136,7 @@ def _name(value: Value) -> str | None:
 
 def _date(value: Value) -> datetime | None:
     match = _DATE.match(value.content) if value.kind == "string" else None
-    # Beyond a NUL nothing is read: so does the decoder that the rules name.
+    # Beyond a NUL nothing is read: the decoder that the rules name does the same.
     if match is None or (match["naive"] is None and match.end() != len(value.content)):
         return None
     fraction = match["fraction"] or b""
@@ -164,4 +171,4 @@ def _visit(fields: _Fields, zone: ZoneInfo | None) -> Visit | str:
         return INVALID
     if naive and zone is None:
         return NO_TIMEZONE
-    return Visit(second, rest.microseconds, *fields[1:])
+    return Visit(second, rest.microseconds, fields.country, fields.last_action, fields.duration_s)

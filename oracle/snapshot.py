@@ -14,12 +14,13 @@ _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
+_NOW = "SELECT UTC_TIMESTAMP() AS taken_at"
 _PIPELINE = "SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone FROM pipeline"
 _PROGRESS = """
-SELECT kafka_partition, first_offset, next_offset, messages, visits, rejected, max_visit_date
+SELECT kafka_partition AS `partition`, first_offset, next_offset, messages, visits, rejected, max_visit_date
 FROM progress WHERE topic_id = ? ORDER BY kafka_partition
 """
-_STRANGE_PROGRESS = "SELECT COUNT(*) FROM progress WHERE topic_id <> ?"
+_FOREIGN_PROGRESS = "SELECT COUNT(*) AS foreign_positions FROM progress WHERE topic_id <> ?"
 _TOTALS = """
 SELECT length_s, TIMESTAMPDIFF(SECOND, '1970-01-01', window_start), board, entry, duration_s, visits
 FROM window_totals
@@ -28,7 +29,7 @@ _ROWS = 10_000
 
 
 class Position(NamedTuple):
-    """What `progress` says of a partition; max_visit_date is UTC without a zone, as MariaDB keeps it."""
+    """A row of `progress`; max_visit_date is UTC without a zone, as MariaDB keeps it."""
 
     partition: int
     first_offset: int
@@ -37,6 +38,11 @@ class Position(NamedTuple):
     visits: int
     rejected: int
     max_visit_date: datetime | None
+
+    @classmethod
+    def without_row(cls, partition: int, offset: int) -> "Position":
+        """Return the position of a partition that `progress` has no row of: nothing is counted."""
+        return cls(partition, offset, offset, messages=0, visits=0, rejected=0, max_visit_date=None)
 
 
 class Snapshot(NamedTuple):
@@ -49,7 +55,7 @@ class Snapshot(NamedTuple):
     lengths_s: tuple[int, ...]
     zone: ZoneInfo | None
     positions: dict[int, Position]
-    strange_positions: int
+    foreign_positions: int
     totals: dict[int, Sums]
     rows: int
 
@@ -57,7 +63,7 @@ class Snapshot(NamedTuple):
 def take(settings: Settings) -> Snapshot:
     """Read everything in one REPEATABLE READ transaction, so that positions and totals belong together.
 
-    :raises Fatal: MariaDB is away, refuses, is not provisioned, or is of another topic.
+    :raises Fatal: MariaDB cannot be reached, refuses, is not provisioned, or counts another topic.
     """
     login = Login.reader(settings)
     try:
@@ -72,29 +78,45 @@ def take(settings: Settings) -> Snapshot:
 
 
 def _read(connection: Any, settings: Settings) -> Snapshot:
-    cursor = connection.cursor()
+    cursor = connection.cursor(dictionary=True)
     for statement in _BEGIN:
         cursor.execute(statement)
-    cursor.execute("SELECT UTC_TIMESTAMP()")
-    (taken_at,) = cursor.fetchone()
+    cursor.execute(_NOW)
+    taken_at = cursor.fetchone()["taken_at"]
+    pipeline = _pipeline(cursor, settings)
+    topic_id, zone = pipeline["topic_id"], pipeline["naive_timezone"]
+    cursor.execute(_PROGRESS, (topic_id,))
+    positions = {row["partition"]: Position(**row) for row in cursor.fetchall()}
+    cursor.execute(_FOREIGN_PROGRESS, (topic_id,))
+    foreign = cursor.fetchone()["foreign_positions"]
+    cursor.close()
+    lengths_s = tuple(int(length) for length in pipeline["window_lengths_s"].split(","))
+    totals, rows = _totals(connection, lengths_s)
+    return Snapshot(
+        taken_at=taken_at,
+        pipeline_id=pipeline["pipeline_id"],
+        topic_id=topic_id,
+        partitions=pipeline["partitions"],
+        lengths_s=lengths_s,
+        zone=ZoneInfo(zone) if zone else None,
+        positions=positions,
+        foreign_positions=foreign,
+        totals=totals,
+        rows=rows,
+    )
+
+
+def _pipeline(cursor: Any, settings: Settings) -> dict[str, Any]:
     cursor.execute(_PIPELINE)
-    pipeline = cursor.fetchone()
+    pipeline: dict[str, Any] | None = cursor.fetchone()
     if pipeline is None:
         message = f"database {settings.mariadb_database!r} has not been provisioned; run python -m ops provision"
         raise Fatal(message, ExitCode.CONFIG)
-    pipeline_id, topic, topic_id, partitions, lengths, zone = pipeline
-    if topic != settings.visits_topic:
-        message = f"VISITS_TOPIC is {settings.visits_topic!r}, but the database counts {topic!r}; set it to that"
+    if pipeline["topic"] != settings.visits_topic:
+        counted = pipeline["topic"]
+        message = f"VISITS_TOPIC is {settings.visits_topic!r}, but the database counts {counted!r}; set it to that"
         raise Fatal(message, ExitCode.CONFIG)
-    cursor.execute(_PROGRESS, (topic_id,))
-    positions = {row[0]: Position(*row) for row in cursor.fetchall()}
-    cursor.execute(_STRANGE_PROGRESS, (topic_id,))
-    (strange,) = cursor.fetchone()
-    cursor.close()
-    lengths_s = tuple(int(length) for length in lengths.split(","))
-    totals, rows = _totals(connection, lengths_s)
-    known = (pipeline_id, topic_id, partitions, lengths_s, ZoneInfo(zone) if zone else None)
-    return Snapshot(taken_at, *known, positions, strange, totals, rows)
+    return pipeline
 
 
 def _totals(connection: Any, lengths_s: tuple[int, ...]) -> tuple[dict[int, Sums], int]:
@@ -104,7 +126,8 @@ def _totals(connection: Any, lengths_s: tuple[int, ...]) -> tuple[dict[int, Sums
     cursor.execute(_TOTALS)
     while chunk := cursor.fetchmany(_ROWS):
         rows += len(chunk)
-        for length_s, *row in chunk:
-            totals.setdefault(length_s, Sums(length_s)).put(Row(*row))
+        for length_s, window_start_s, board, entry, duration_s, visits in chunk:
+            row = Row(window_start_s, board, entry, duration_s, visits)
+            totals.setdefault(length_s, Sums(length_s)).put(row)
     cursor.close()
     return totals, rows

@@ -8,7 +8,7 @@ from oracle.message import Visit
 
 _ONE_VISIT = 1 << 64  # visits and seconds share one integer: half the memory of a pair, and one addition for both
 
-# Board, entry, and the window's start in seconds since 1970 UTC lead to the packed sum.
+# The packed sum by board, entry, and the window's start in seconds since 1970 UTC.
 _Windows = defaultdict[str, defaultdict[str, defaultdict[int, int]]]
 _NONE: Mapping[int, int] = {}
 
@@ -57,11 +57,11 @@ class Sums:
         """Yield the rows that differ, this one's and the other's; a row that is missing has sums of 0."""
         mine = {(board, entry): windows for board, entry, windows in self._series()}
         theirs = {(board, entry): windows for board, entry, windows in other._series()}
-        for key in sorted(mine.keys() | theirs.keys()):
-            here, there = mine.get(key, _NONE), theirs.get(key, _NONE)
+        for board, entry in sorted(mine.keys() | theirs.keys()):
+            here, there = mine.get((board, entry), _NONE), theirs.get((board, entry), _NONE)
             for start in sorted(here.keys() | there.keys()):
                 if here.get(start) != there.get(start):
-                    yield _row(start, *key, here.get(start, 0)), _row(start, *key, there.get(start, 0))
+                    yield _row(start, board, entry, here.get(start, 0)), _row(start, board, entry, there.get(start, 0))
 
     def boards_that_differ(self) -> Iterator[tuple[Row, Row]]:
         """Yield the windows whose totals by action and by country differ."""

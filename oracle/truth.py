@@ -1,4 +1,4 @@
-"""The truth: what database and output topics must hold in the end, from the acknowledged visits alone.
+"""The truth: what database and output topics must contain in the end, from the acknowledged visits alone.
 
 A truth file is one JSON document. Several simulators at once write one each; their truths add up.
 """
@@ -26,7 +26,7 @@ _Row = tuple[int, int, str, str]
 
 
 class Total(NamedTuple):
-    """A row that the database must hold; times in seconds (since 1970 UTC)."""
+    """A row that the database must contain; times in seconds (since 1970 UTC)."""
 
     length_s: int
     window_start_s: int
@@ -50,7 +50,7 @@ class Carts(msgspec.Struct, frozen=True):
 
 
 class Unresolved(msgspec.Struct, frozen=True):
-    """A message that may or may not be in the log: its delivery ended without an answer. Nothing else counts it."""
+    """A message that may or may not be in the log: its delivery ended without a response. Nothing else counts it."""
 
     partition: int
     message: str
@@ -74,7 +74,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CartDigest:
-    """Reads cart lines in their order and says what they are; for both sides of the comparison."""
+    """The digest of cart lines in their order, for both sides of the comparison."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -83,7 +83,7 @@ class CartDigest:
         self._order_known = True
 
     def add(self, lines: Sequence[bytes]) -> None:
-        """Read the next lines; none ends with a line feed."""
+        """Add the next lines; none ends with a line feed."""
         if not lines:
             return
         self._count += len(lines)
@@ -92,18 +92,19 @@ class CartDigest:
         self._order.update(b"\n".join(lines) + b"\n")
 
     def forget_order(self) -> None:
-        """The lines are right, their order is not known."""
+        """Keep the lines, but give up their order: it is not known."""
         self._order_known = False
 
     def carts(self) -> Carts:
-        """Return what has been read."""
-        return Carts(self._count, self._sums, self._order.hexdigest() if self._order_known else None)
+        """Return the digest of the lines added so far."""
+        in_order = self._order.hexdigest() if self._order_known else None
+        return Carts(count=self._count, in_any_order=self._sums, in_order=in_order)
 
 
 def add(truths: Sequence[Truth]) -> Truth:
     """Add the truths of several simulators that wrote to one topic.
 
-    Where more than one has sent carts to a partition, nobody knows in which order they came.
+    Where more than one has sent carts to a partition, their order is not known.
 
     :raises Fatal: they are of different topics, window lengths or time zones.
     """
@@ -130,12 +131,12 @@ def add(truths: Sequence[Truth]) -> Truth:
 def load(path: Path) -> Truth:
     """Read a truth file.
 
-    :raises Fatal: it cannot be read, or is none.
+    :raises Fatal: it cannot be read, or is not a truth file.
     """
     try:
         truth = msgspec.json.decode(path.read_bytes(), type=Truth)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        message = f"{path} is no truth file of python -m simulate --truth: {error}"
+        message = f"{path} is not a truth file of python -m simulate --truth: {error}"
         raise Fatal(message, ExitCode.CONFIG) from error
     if truth.version != 1:
         message = f"{path} is a truth file of version {truth.version}, but this program reads version 1"
@@ -162,7 +163,7 @@ def write(truth: Truth, path: Path) -> None:
 def check_writable(path: Path) -> None:
     """Refuse a truth file that could not be written in the end.
 
-    :raises Fatal: its directory is not there or takes no file, or it is a directory itself.
+    :raises Fatal: its directory does not exist or is not writable, or it is a directory itself.
     """
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         message = f"--truth is {str(path)!r}, but must be a file in a directory that can be written to"
@@ -178,25 +179,33 @@ def _added(counts: Iterable[dict[_Key, int]]) -> dict[_Key, int]:
 
 
 def _added_totals(all_totals: Sequence[Sequence[Total]]) -> list[Total]:
-    added: dict[_Row, tuple[int, int]] = {}
+    added: dict[_Row, Total] = {}
     for total in chain.from_iterable(all_totals):
         row = total.length_s, total.window_start_s, total.board, total.entry
-        duration_s, visits = added.get(row, (0, 0))
-        added[row] = duration_s + total.duration_s, visits + total.visits
-    return [Total(*row, *amounts) for row, amounts in sorted(added.items())]
+        before = added.get(row)
+        added[row] = total if before is None else _total_of(before, total)
+    return sorted(added.values())
+
+
+def _total_of(one: Total, other: Total) -> Total:
+    return one._replace(duration_s=one.duration_s + other.duration_s, visits=one.visits + other.visits)
 
 
 def _added_carts(all_carts: Sequence[dict[int, Carts]]) -> dict[int, Carts]:
     partitions = sorted({partition for carts in all_carts for partition in carts})
-    return {partition: _one(carts[partition] for carts in all_carts if partition in carts) for partition in partitions}
+    return {
+        partition: _merged(carts[partition] for carts in all_carts if partition in carts) for partition in partitions
+    }
 
 
-def _one(parts: Iterable[Carts]) -> Carts:
+def _merged(parts: Iterable[Carts]) -> Carts:
     some = [part for part in parts if part.count]
+    if not some:
+        return CartDigest().carts()
     if len(some) == 1:
         return some[0]
-    sums = reduce(_sum_of, (part.in_any_order for part in some), (0, 0))
-    return Carts(sum(part.count for part in some), sums, None if some else CartDigest().carts().in_order)
+    sums = reduce(_sum_of, (part.in_any_order for part in some))
+    return Carts(count=sum(part.count for part in some), in_any_order=sums, in_order=None)
 
 
 def _sum_of(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Database and outputs against truth files: what simulators sent, and Kafka acknowledged, from their own books."""
+"""Database and outputs against truth files: what simulators recorded as sent and acknowledged."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from confluent_kafka import Message
 
-from oracle.outputs import reason_of
-from oracle.partition import moment_of
+from oracle.recount import moment_of
+from oracle.rejects import reason_of
 from oracle.snapshot import Snapshot
 from oracle.sums import Row, Sums
 from oracle.truth import CartDigest, Truth, add, load
@@ -15,10 +15,10 @@ from process.errors import ExitCode, Fatal
 
 
 class TruthCheck:
-    """Takes notice of the outputs as they are read, and compares all of it in the end.
+    """Observes the outputs as they are read, and compares everything in the end.
 
-    A topic that also holds messages of others has more than the truth says. Messages that were sent and never
-    answered may be there or not: with such, nothing may be below the truth, and the rest is not judged.
+    A topic with messages of other producers too has more than the truth. Messages that were sent and never
+    acknowledged may be there or not: with such, nothing may be below the truth, and the rest is not judged.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -35,11 +35,11 @@ class TruthCheck:
         """The number of messages that may be in the log or not."""
         return len(self._truth.unresolved)
 
-    def notice_cart(self, record: Message) -> None:
-        """Take a record of the carts' topic into account."""
+    def observe_cart(self, record: Message) -> None:
+        """Take a record of the carts topic into account."""
         self._carts[record.partition() or 0].add([record.value() or b""])
 
-    def notice_reject(self, record: Message) -> None:
+    def observe_reject(self, record: Message) -> None:
         """Take a record of the rejected topic into account."""
         self._reasons[reason_of(record)] += 1
 
@@ -54,13 +54,13 @@ class TruthCheck:
             ("window lengths", truth.window_lengths_s, at.lengths_s),
             ("NAIVE_TIMEZONE", truth.naive_timezone, at.zone.key if at.zone else None),
         )
-        for name, said, found in pairs:
-            if said != found:
-                message = f"the truth is of {name} {said}, but the database is of {found}: they do not belong together"
+        for name, true, found in pairs:
+            if true != found:
+                message = f"the truth is of {name} {true}, but the database is of {found}: they do not belong together"
                 raise Fatal(message, ExitCode.CONFIG)
 
     def differences(self, at: Snapshot) -> Iterator[str]:
-        """Yield what differs, once all outputs have been noticed."""
+        """Yield what differs, once all outputs have been observed."""
         truth, positions = self._truth, at.positions
         for partition in sorted(positions.keys() | truth.messages.keys()):
             stated = positions[partition].messages if partition in positions else 0
@@ -71,28 +71,29 @@ class TruthCheck:
         yield from self._cart_differences()
         yield from self._total_differences(at)
 
-    def _count(self, name: str, stated: int, said: int) -> Iterator[str]:
-        if not said <= stated <= said + self.unresolved:
-            yield f"truth, {name}: found {stated}, truth {said}"
+    def _count(self, name: str, stated: int, true: int) -> Iterator[str]:
+        if not true <= stated <= true + self.unresolved:
+            yield f"truth, {name}: found {stated}, truth {true}"
 
     def _cart_differences(self) -> Iterator[str]:
-        said_carts = self._truth.carts
-        for partition in sorted(self._carts.keys() | said_carts.keys()):
-            found, said = self._carts[partition].carts(), said_carts.get(partition, CartDigest().carts())
+        true_carts = self._truth.carts
+        for partition in sorted(self._carts.keys() | true_carts.keys()):
+            found, true = self._carts[partition].carts(), true_carts.get(partition, CartDigest().carts())
             where = f"partition {partition}, carts"
-            yield from self._count(where, found.count, said.count)
-            if self.unresolved or found.count != said.count:
+            yield from self._count(where, found.count, true.count)
+            if self.unresolved or found.count != true.count:
                 continue
-            if found.in_any_order != said.in_any_order:
+            if found.in_any_order != true.in_any_order:
                 yield f"truth, {where}: the same number, but other lines"
-            elif said.in_order is not None and found.in_order != said.in_order:
+            elif true.in_order is not None and found.in_order != true.in_order:
                 yield f"truth, {where}: the same lines, but in another order"
 
     def _total_differences(self, at: Snapshot) -> Iterator[str]:
-        said = {length_s: Sums(length_s) for length_s in at.lengths_s}
+        true_sums = {length_s: Sums(length_s) for length_s in at.lengths_s}
         for total in self._truth.totals:
-            said[total.length_s].put(Row(*total[1:]))
-        for length_s, sums in said.items():
+            row = Row(total.window_start_s, total.board, total.entry, total.duration_s, total.visits)
+            true_sums[total.length_s].put(row)
+        for length_s, sums in true_sums.items():
             for found, true in at.totals[length_s].compared_with(sums):
                 below = found.duration_s < true.duration_s or found.visits < true.visits
                 if below or not self.unresolved:

@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from clients import kafka
+from clients import kafka, kafka_config
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from settings import Settings
@@ -53,7 +53,7 @@ def transactional_producer(
     large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     cancellation = cancellation or Cancellation()
     with kafka.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(kafka.client_config(settings, tuning=quick, **own, **large) | more)
+        producer = Producer(kafka_config.client_config(settings, tuning=quick, **own, **large) | more)
         deadline = Deadline(limit_s)
         while True:
             try:

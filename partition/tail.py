@@ -8,16 +8,15 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from clients import kafka
+from clients import kafka, kafka_config
 from clients.kafka import headers_of, offset_of
+from partition.headers import VISIT_HEADER
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 NOTHING = -1
 """The tail of a partition that holds no output of ours."""
-
-VISIT_HEADER = "visit"
 
 _FIRST_LOOK = 64  # records; a commit's control record hides among the last ones
 _GROWTH = 16
@@ -76,10 +75,10 @@ class TailReader:
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
         with kafka.translated("reading the output topics"):
-            self._consumer = Consumer(kafka.client_config(settings, tuning=quick, **own, **exact))
+            self._consumer = Consumer(kafka_config.client_config(settings, tuning=quick, **own, **exact))
             for topic in (settings.carts_topic, settings.rejected_topic):
                 # a partition assigned before its leader is known waits for a timer of 1 s
-                self._consumer.list_topics(topic, kafka.REQUEST_TIMEOUT_S)
+                self._consumer.list_topics(topic, kafka_config.REQUEST_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the consumer."""

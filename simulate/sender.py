@@ -7,7 +7,8 @@ from zlib import crc32
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from clients.kafka import Topic, admin_client, client_config, describe, translated
+from clients.kafka import Topic, admin_client, describe, translated
+from clients.kafka_config import client_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from simulate.chunk import Chunk, Positions, at

@@ -7,10 +7,16 @@ from confluent_kafka import Message
 
 from clients.kafka import headers_of
 from operators.visit import Reject
-from partition.tail import VISIT_HEADER, Origin
+from partition.headers import (
+    CONNECT_ERRORS,
+    EXPLANATION_HEADER,
+    REASON_HEADER,
+    TRUNCATED_HEADER,
+    VISIT_HEADER,
+    is_own,
+)
+from partition.tail import Origin
 
-_ERRORS = "__connect.errors."
-_OWN_HEADERS = frozenset({VISIT_HEADER, "reason", "truncated"})
 _TRUNCATED_BYTES = 64 * 1024
 
 
@@ -36,28 +42,24 @@ def reject_record(reject: Reject, level: Level, topic: str, origin: Origin) -> d
     else:
         key = None
     if level == Level.BARE or (level == Level.TRUNCATED and value is not None):
-        headers.append(("truncated", str(len(value or b""))))
+        headers.append((TRUNCATED_HEADER, str(len(value or b""))))
         value = value and value[:_TRUNCATED_BYTES]
     return {"value": value, "key": key, "headers": headers}
 
 
 def _foreign_headers(message: Message) -> list[tuple[str, Any]]:
-    return [
-        (name, value)
-        for name, value in headers_of(message)
-        if name not in _OWN_HEADERS and not name.startswith(_ERRORS)
-    ]
+    return [(name, value) for name, value in headers_of(message) if not is_own(name)]
 
 
 def _connect_headers(topic: str, reject: Reject, origin: Origin) -> list[tuple[str, Any]]:
     """Name them as Kafka Connect's dead letter queues do (KIP-298), so that its tools read them."""
     return [
         (VISIT_HEADER, str(origin)),
-        ("reason", reject.why.reason.value),
-        (f"{_ERRORS}topic", topic),
-        (f"{_ERRORS}partition", str(origin.partition)),
-        (f"{_ERRORS}offset", str(origin.offset)),
-        (f"{_ERRORS}stage", "VALUE_CONVERTER"),
-        (f"{_ERRORS}exception.class.name", reject.why.exception),
-        (f"{_ERRORS}exception.message", reject.why.explanation),
+        (REASON_HEADER, reject.why.reason.value),
+        (f"{CONNECT_ERRORS}topic", topic),
+        (f"{CONNECT_ERRORS}partition", str(origin.partition)),
+        (f"{CONNECT_ERRORS}offset", str(origin.offset)),
+        (f"{CONNECT_ERRORS}stage", "VALUE_CONVERTER"),
+        (f"{CONNECT_ERRORS}exception.class.name", reject.why.exception),
+        (EXPLANATION_HEADER, reject.why.explanation),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from clients import kafka
+from clients import kafka, kafka_config
 from clients.kafka import headers_of, offset_of
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -65,7 +65,7 @@ class PartitionReader:
             "fetch_message_max_bytes": max(_FETCH_BYTES // partitions, _SMALLEST_FETCH_BYTES),
         }
         with kafka.translated(self._where):
-            configuration = kafka.client_config(settings, tuning=quick, **own, **exact)
+            configuration = kafka_config.client_config(settings, tuning=quick, **own, **exact)
             self.consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
         self._assign()
 
@@ -137,7 +137,7 @@ class PartitionReader:
 
     def _skip_or_fail(self) -> None:
         with kafka.translated(self._where):
-            begin, end = self.consumer.get_watermark_offsets(self._at, kafka.REQUEST_TIMEOUT_S)
+            begin, end = self.consumer.get_watermark_offsets(self._at, kafka_config.REQUEST_TIMEOUT_S)
         self._refuse_lost_end(end)
         if self.read < begin:
             lost = f"{self._where}: offsets {self.read} to {begin - 1} were deleted before they were counted"

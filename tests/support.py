@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from clients import kafka, mariadb
+from clients import kafka, kafka_config, mariadb
 from clients.mariadb import Login
 from ops.servers import ROOT, Servers
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
@@ -96,7 +96,7 @@ def produce(
 ) -> None:
     """Send (partition, value) to the visits' topic, in order, and wait until all are delivered."""
     own = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "enable_idempotence": True, "linger_ms": 5}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     errors: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -124,7 +124,7 @@ def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -
     starts, reading = _offsets(settings, topic, OffsetSpec.earliest()), ends(settings, topic)
     own = {"group_id": uuid4().hex, "isolation_level": "read_committed", "enable_auto_commit": False}
     own |= {"enable_partition_eof": True, "auto_offset_reset": "error"}
-    consumer = Consumer(kafka.client_config(settings, **own))
+    consumer = Consumer(kafka_config.client_config(settings, **own))
     consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
     records: list[Record] = []
     deadline = time.monotonic() + deadline_s

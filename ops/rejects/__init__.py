@@ -1,1 +1,1 @@
-"""Rejected visits: what they are, where they came from, and the way back."""
+"""Rejected visits: what they are, where they came from, and how they are sent back."""

@@ -41,7 +41,7 @@ Groups = dict[tuple[str, int], Group]
 
 
 def age_of(age_s: float) -> str:
-    """Return the column of an age: the first that it fits into."""
+    """Return the column of an age: the first whose limit is above it."""
     return next((name for name, limit_s in AGES_S if age_s < limit_s), OLDER)
 
 

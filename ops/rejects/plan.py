@@ -1,4 +1,4 @@
-"""What becomes of each rejected visit that somebody wants sent back."""
+"""Which of the selected rejected visits are sent back, and why the others are not."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,19 +8,19 @@ from ops.rejects.record import Rejected
 
 
 class Verdict(Enum):
-    """Send it, or leave it and why; the value says so to a person."""
+    """Send it, or skip it and why; the value is what a person reads."""
 
     SEND = "to be sent back"
     SENT = "already sent back"
     EXHAUSTED = "sent back and rejected too often (--max-attempts)"
-    TRUNCATED = "cut when they were rejected: the whole message is in the input topic alone"
+    TRUNCATED = "truncated when they were rejected: only the input topic has the whole message"
     NO_PARTITION = "of a partition that the input topic does not have"
-    FOREIGN = "name no visit: the dataflow did not write them"
-    TOO_LARGE = "larger than the input topic takes by now"
+    FOREIGN = "name no visit: not written by the dataflow"
+    TOO_LARGE = "larger than the input topic now accepts"
 
 
-class Judge:
-    """Decides over rejected visits one after another; a visit that occurs twice is sent once."""
+class Planner:
+    """Decides on rejected visits one after another; a visit that occurs twice is sent once."""
 
     def __init__(self, markers: set[str], *, partitions: int, max_attempts: int) -> None:
         self._markers = markers
@@ -29,7 +29,7 @@ class Judge:
         self.counts: Counter[Verdict] = Counter()
 
     def chosen(self, records: Iterable[Rejected]) -> Iterator[Rejected]:
-        """Yield those to be sent, and count them all by verdict."""
+        """Yield those to be sent, and count all of them by verdict."""
         for rejected in records:
             verdict = self._verdict(rejected)
             self.counts[verdict] += 1

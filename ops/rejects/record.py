@@ -1,29 +1,29 @@
-"""One record of the topic of rejected visits, and which of them a command is about."""
+"""One record of the rejected topic, and the selection that a command works on."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from clients import kafka
+from clients.kafka import headers_of
+from operators.visit import Reason
+from oracle.kafka import existing_topics
 from oracle.log import Extent, Reader, extents
-from partition.tail import VISIT_HEADER, Origin, reject_origin
+from partition.headers import EXPLANATION_HEADER, REASON_HEADER, TRUNCATED_HEADER, is_own
+from partition.tail import Origin, reject_origin
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 ATTEMPT_HEADER = "website-attempt"
 """Counts how often a visit was sent back: the sink keeps it when the visit is rejected once more."""
 
-REASONS = ("malformed", "invalid", "no_timezone")
-
-_ERRORS = "__connect.errors."
-_TRUNCATED = "truncated"
-_OURS = frozenset({VISIT_HEADER, "reason", _TRUNCATED, ATTEMPT_HEADER})
+REASONS = tuple(reason.value for reason in Reason)
 
 
 class Rejected(NamedTuple):
-    """A rejected visit: its record, the visit that it names (None: not the dataflow's), and why."""
+    """A rejected visit: its record, the visit that it names (None: not written by the dataflow), and why."""
 
     message: Message
     partition: int
@@ -37,11 +37,17 @@ class Rejected(NamedTuple):
     @classmethod
     def of(cls, partition: int, offset: int, message: Message) -> "Rejected":
         """Read a record's headers; of a repeated one the last counts, which is the sink's."""
-        headers = dict(kafka.headers_of(message))
-        reason, said = (_text(headers.get(name)) for name in ("reason", f"{_ERRORS}exception.message"))
-        attempts = _number(headers.get(ATTEMPT_HEADER))
-        origin = reject_origin(message)
-        return cls(message, partition, offset, origin, reason, said, attempts, _TRUNCATED in headers)
+        headers = dict(headers_of(message))
+        return cls(
+            message=message,
+            partition=partition,
+            offset=offset,
+            origin=reject_origin(message),
+            reason=_text(headers.get(REASON_HEADER)),
+            explanation=_text(headers.get(EXPLANATION_HEADER)),
+            attempts=_number(headers.get(ATTEMPT_HEADER)),
+            truncated=TRUNCATED_HEADER in headers,
+        )
 
     @property
     def timestamp_ms(self) -> int:
@@ -50,26 +56,26 @@ class Rejected(NamedTuple):
 
     @property
     def marker(self) -> str:
-        """What the visit is remembered by: topic_id/partition/offset, whichever pipeline rejected it."""
+        """The key of the visit's marker: topic_id/partition/offset, whichever pipeline rejected it."""
         origin = self.origin
         return f"{origin.topic_id}/{origin.partition}/{origin.offset}" if origin else ""
 
     def original_headers(self) -> list[tuple[str, Any]]:
         """Return the headers that the visit came with: without the sink's, and without the attempts."""
-        pairs = kafka.headers_of(self.message)
-        return [(name, value) for name, value in pairs if name not in _OURS and not name.startswith(_ERRORS)]
+        pairs = headers_of(self.message)
+        return [(name, value) for name, value in pairs if name != ATTEMPT_HEADER and not is_own(name)]
 
 
 class Selection(NamedTuple):
-    """Which rejected visits: all where nothing is named; `begin` and `end` are offsets of the rejects' topic."""
+    """Which rejected visits: all by default; `begin` and `end` are offsets of the rejected topic."""
 
     reasons: frozenset[str] = frozenset()
     partition: int | None = None
     begin: int = 0
     end: int | None = None
 
-    def takes(self, rejected: Rejected) -> bool:
-        """Tell whether it is one of them."""
+    def includes(self, rejected: Rejected) -> bool:
+        """Return whether it is one of them."""
         return not self.reasons or rejected.reason in self.reasons
 
     def within(self, partition: int, extent: Extent) -> Extent:
@@ -81,40 +87,35 @@ class Selection(NamedTuple):
 
 
 class RejectedLog:
-    """The topic of rejected visits up to the end that it had at first, as a read_committed reader sees it."""
+    """The rejected topic up to the end that it had at first, as a read_committed reader sees it."""
 
     def __init__(self, settings: Settings, admin: AdminClient, selection: Selection) -> None:
         """Find its partitions and their ends.
 
-        :raises Fatal: there is no such topic or partition, or Kafka is away.
+        :raises Fatal: there is no such topic or partition, or Kafka cannot be reached.
         """
         self.topic = settings.rejected_topic
-        topic = kafka.describe(admin, settings, [self.topic])[self.topic]
-        if topic is None:
-            raise Fatal(f"topic {self.topic!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
+        (topic,) = existing_topics(admin, settings, [self.topic])
         if selection.partition is not None and selection.partition >= topic.partitions:
             last = topic.partitions - 1
             message = f"--partition is {selection.partition}, but topic {self.topic!r} has partitions 0 to {last}"
             raise Fatal(message, ExitCode.CONFIG)
-        whole = enumerate(extents(admin, topic, settled=True))
+        whole = enumerate(extents(admin, topic.name, topic.partitions, settled=True))
         self._selection = selection
         self._extents = [selection.within(partition, extent) for partition, extent in whole]
         self._settings = settings
 
     def records(self) -> Iterator[Rejected]:
-        """Yield the selected records by partition and offset; one at a time is in memory, and a fetch's worth.
+        """Yield the selected records by partition and offset; one at a time is in memory, and one fetch.
 
-        :raises Fatal: Kafka is away.
+        :raises Fatal: Kafka cannot be reached.
         """
-        reader = Reader(self._settings, self.topic)
-        try:
+        with closing(Reader(self._settings, self.topic)) as reader:
             for partition, extent in enumerate(self._extents):
                 for offset, message in reader.records(partition, extent):
                     rejected = Rejected.of(partition, offset, message)
-                    if self._selection.takes(rejected):
+                    if self._selection.includes(rejected):
                         yield rejected
-        finally:
-            reader.close()
 
 
 def _text(value: bytes | None) -> str:
@@ -122,5 +123,5 @@ def _text(value: bytes | None) -> str:
 
 
 def _number(value: bytes | None) -> int:
-    """Return the attempts that a header counts; somebody else's header of that name counts none."""
+    """Return the attempts that a header counts; a foreign header of that name counts none."""
     return int(value) if value and len(value) < 10 and value.isdigit() else 0

@@ -1,7 +1,6 @@
-"""Sends rejected visits back: each in the same Kafka transaction as the marker that remembers it."""
+"""Sends rejected visits back: each in one Kafka transaction with its marker."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException
@@ -10,11 +9,12 @@ from clients import kafka
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, Rejected
 from partition.producer import FENCED, transactional_producer
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 CHUNK_VISITS = 200
-CHUNK_BYTES = 4_000_000  # a transaction must be done before its time-out of 10 s
+CHUNK_BYTES = 4_000_000  # a transaction must end before its time-out of 10 s
 
 _silent = logging.getLogger(f"{__name__}.librdkafka")
 _silent.disabled = True  # its errors reach us as values
@@ -25,7 +25,7 @@ _REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.OUT_OF_ORDER_SE
 
 
 def chunks_of(visits: Iterable[Rejected]) -> Iterator[list[Rejected]]:
-    """Yield the visits in their order, as many as one transaction takes."""
+    """Yield the visits in their order, as many as go in one transaction."""
     chunk: list[Rejected] = []
     size = 0
     for visit in visits:
@@ -41,28 +41,28 @@ def chunks_of(visits: Iterable[Rejected]) -> Iterator[list[Rejected]]:
 class Replayer:
     """The one producer that sends rejected visits of a topic back.
 
-    To make one ends every earlier one: its open transaction is aborted, and it can commit nothing more. So what
-    the markers say afterwards is the whole truth, and stays so until this one commits.
+    Creating one fences every earlier one: its open transaction is aborted, and it can commit nothing more. So the
+    markers are complete afterwards, and stay so until this one commits.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Fence the others.
 
-        :raises Fatal: Kafka is away or refuses.
+        :raises Fatal: Kafka cannot be reached or refuses.
         """
         self._visits, self._markers = settings.visits_topic, markers_topic(settings)
         self._producer = transactional_producer(settings, self._markers, limit_s=_LIMIT_S, logger=_silent)
 
     def send(self, chunk: list[Rejected]) -> int:
-        """Send visits and markers, all or none in one transaction; return how many the topic took.
+        """Send visits and markers, all or none in one transaction; return how many the topic accepted.
 
-        What is too large together is sent in halves; a visit that is too large alone is left.
+        What is too large together is sent in halves; a visit that is too large alone is skipped.
 
-        :raises Fatal: Kafka is away, another replay has begun, or nobody knows whether a commit arrived.
+        :raises Fatal: Kafka cannot be reached, another replay has begun, or a commit is in doubt.
         """
         refused = self._refused(chunk)
         if refused and refused.code() == KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER:
-            # What was too large before left a gap in its partition's sequence; that abort has mended it.
+            # A message that was too large left a gap in its partition's sequence; the abort has closed it.
             refused = self._refused(chunk)
         if refused is None:
             return len(chunk)
@@ -74,7 +74,7 @@ class Replayer:
         return self.send(chunk[:half]) + self.send(chunk[half:])
 
     def _refused(self, chunk: list[Rejected]) -> KafkaError | None:
-        """Send a chunk and commit; return why a topic refused a message of it, when all of it is aborted."""
+        """Send a chunk and commit; if a topic refuses one of its messages, abort all and return the error."""
         try:
             self._producer.begin_transaction()
             for visit in chunk:
@@ -93,8 +93,8 @@ class Replayer:
     def _ended_by(self, error: KafkaError) -> Fatal:
         if error.code() in FENCED or error.fatal():
             message = (
-                f"{self._doing}: fenced ({error.name()}): another replay has begun, or this one stood still for more "
-                "than 10 s; run it again: nothing is sent twice"
+                f"{self._doing}: fenced ({error.name()}): another replay has begun, or this one was suspended for "
+                "more than 10 s; run it again: nothing is sent twice"
             )
             return Fatal(message, ExitCode.ABORTED)
         return kafka.fatal_of(error, self._doing)
@@ -107,11 +107,11 @@ class Replayer:
         self._producer.produce(self._markers, attempt, visit.marker, 0)
 
     def _commit(self) -> KafkaError | None:
-        """Commit, or return why a message was refused: then Kafka was never asked for the commit.
+        """Commit, or return the error of a message that was refused: then no commit was requested.
 
-        Once it was asked for, only the same commit again: it may have happened unheard.
+        A requested commit is only repeated: it may have succeeded although its response was lost.
         """
-        deadline = time.monotonic() + _LIMIT_S
+        deadline = Deadline(_LIMIT_S)
         while True:
             try:
                 self._producer.commit_transaction(_STEP_S)
@@ -121,11 +121,9 @@ class Replayer:
                     return error
                 if error.code() in FENCED:
                     raise
-                if not error.retriable() or time.monotonic() > deadline:
-                    said = f"{self._doing}: {error.name()}: {error.str()}"
-                    message = (
-                        f"{said}; the last commit is in doubt: run it again, the markers know, nothing is sent twice"
-                    )
+                if not error.retriable() or deadline.passed:
+                    detail = f"{self._doing}: {error.name()}: {error.str()}"
+                    message = f"{detail}; the last commit is in doubt: run it again, nothing is sent twice"
                     raise Fatal(message, ExitCode.ABORTED) from raised
             else:
                 return None

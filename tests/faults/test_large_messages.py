@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import Producer
 
-from clients import kafka
+from clients import kafka, kafka_config
 from settings import Settings
 from tests.pipeline import ops, progressed, run_to_end, running
 from tests.support import query, read_committed, wait_until
@@ -19,7 +19,7 @@ Strange = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 def send(settings: Settings, messages: list[Strange], *, compression: str, partitions: int = 1) -> None:
     own = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     for at, (key, value, headers) in enumerate(messages):
         producer.produce(settings.visits_topic, value, key, partition=at % partitions, headers=headers)
         producer.poll(0)

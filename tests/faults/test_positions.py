@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from clients import kafka
+from clients import kafka, kafka_config
 from ops.provision import provision
 from settings import Settings
 from tests.pipeline import check_all, check_promise_1, ops, progressed, run_to_end, running
@@ -92,7 +92,7 @@ def test_the_last_cart_far_behind_foreign_and_aborted_records(
     send(settings, sent)
     run_to_end(environment, tmp_path)
     carts = read_committed(settings, settings.carts_topic)
-    foreign = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
+    foreign = Producer(kafka_config.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
     foreign.init_transactions(30)
     for commits in (True, False, True, False):
         foreign.begin_transaction()
@@ -199,7 +199,7 @@ def test_retention_deleting_what_was_not_read(
 
 def test_an_input_written_by_transactions(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """Aborted messages are no messages; control records move the position on, to the very end."""
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.visits_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     counted: list[Sent] = []
     for seed in range(10):
@@ -235,7 +235,7 @@ def test_somebody_elses_consumer_with_our_group_id(
     send(settings, sent[:3000])
     stop = threading.Event()
     own = {"group_id": settings.kafka_group_id, "auto_offset_reset": "earliest", "auto_commit_interval_ms": 100}
-    other = Consumer(kafka.client_config(settings, **own))
+    other = Consumer(kafka_config.client_config(settings, **own))
     other.subscribe([settings.visits_topic])
 
     def consume() -> None:
@@ -260,7 +260,7 @@ def test_the_groups_lag_is_shown(settings: Settings, environment: dict[str, str]
     """Kafka's own tools see how far the dataflow is: the group's offsets follow progress."""
     send(settings, traffic(2000, seed=43))
     with running(environment, tmp_path):
-        consumer = Consumer(kafka.client_config(settings, group_id=settings.kafka_group_id))
+        consumer = Consumer(kafka_config.client_config(settings, group_id=settings.kafka_group_id))
         at = [TopicPartition(settings.visits_topic, partition) for partition in range(4)]
         expected = ends(settings, settings.visits_topic)
         wait_until(

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from clients import kafka
+from clients import kafka, kafka_config
 from operators.batches import OutputBatch, SumBatch
 from operators.visit import Reason, Reject, Rejection
 from ops.servers import Servers
@@ -160,7 +160,7 @@ def test_it_is_fenced_by_a_second_owner(settings: Settings, producer_of: Callabl
         sink.write(batch(0, 10, carts={3: "three"}))
         partition = sink.committer.owned
         partition.producer = producer_of(partition.producer)
-        later = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
+        later = Producer(kafka_config.client_config(settings, transactional_id=f"{settings.carts_topic}-0"))
         later.init_transactions(30)
         with pytest.raises(Fatal) as caught:
             sink.write(batch(10, 20, carts={11: "eleven"}))
@@ -193,7 +193,7 @@ def transaction_of(settings: Settings, partition: OwnedPartition, carts: list[st
 
 def producer_with_a_short_queue(settings: Settings) -> Producer:
     own = {"transactional_id": f"{settings.carts_topic}-0", "queue_buffering_max_messages": 100, "linger_ms": 1}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     producer.init_transactions(30)
     return producer
 

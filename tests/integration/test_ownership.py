@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from clients import kafka, mariadb
+from clients import kafka_config, mariadb
 from clients.mariadb import Login
 from partition.owner import PartitionOwner
 from partition.position import PartitionConnection
@@ -106,7 +106,7 @@ def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any
 
 def test_another_producers_open_transaction_is_waited_for(settings: Settings) -> None:
     """It hides what lies behind it in the output topic: the claim stands when it has ended."""
-    foreign = Producer(kafka.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
+    foreign = Producer(kafka_config.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
     foreign.init_transactions(30)
     foreign.begin_transaction()
     foreign.produce(settings.carts_topic, b"foreign", partition=0)
@@ -190,7 +190,7 @@ def test_a_wrong_way_to_log_in_is_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], words: str
 ) -> None:
     """A listener that speaks neither TLS nor SASL: the line tells more than that nothing came in time."""
-    monkeypatch.setattr(kafka, "REQUEST_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(kafka_config, "REQUEST_TIMEOUT_S", 2.0)
     secret = {"sasl.username": "user", "sasl.password": "never shown"} if "sasl.mechanisms" in config else {}
     refused = refusal(replace(settings, kafka_config=config | secret))
     assert words in refused.message

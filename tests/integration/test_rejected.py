@@ -1,4 +1,4 @@
-"""`python -m ops rejected`: what was rejected is shown, and goes back exactly once."""
+"""`python -m ops rejected`: what was rejected is shown, and sent back exactly once."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from clients import kafka
+from clients import kafka, kafka_config
 from ops.rejects.markers import markers_topic
 from ops.rejects.record import ATTEMPT_HEADER, RejectedLog, Selection
 from ops.rejects.replay import CHUNK_VISITS, Replayer, chunks_of
@@ -27,12 +28,13 @@ NO_ZONE = b'{"visitDate":"2026-01-01T00:00:00","country":"USA","lastAction":"FAQ
 GOOD = NO_ZONE.replace(b'00"', b'00Z"', 1)
 NEGATIVE = GOOD.replace(b":1}", b":-1}")
 
-Message = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+Headers = list[tuple[str, str | bytes | None]]
+Message = tuple[int, bytes | None, bytes | None, Headers]
 
 
 @pytest.fixture(autouse=True)
 def no_markers_left(environment: dict[str, str]) -> Iterator[None]:
-    """The markers' topic is the command's own: nobody else removes it."""
+    """The markers' topic is the command's own: the fixture `environment` does not remove it."""
     yield
     settings = Settings.from_environment(environment)
     admin = kafka.admin_client(settings)
@@ -42,7 +44,7 @@ def no_markers_left(environment: dict[str, str]) -> Iterator[None]:
 
 
 def rejected(environment: dict[str, str], *arguments: str, code: int = 0) -> list[str]:
-    """Run the command; return what it said, on standard error where it was refused."""
+    """Run the command; return its output, that on standard error where it was refused."""
     done = ops(environment, "rejected", *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     return (done.stderr if code else done.stdout).splitlines()
@@ -50,14 +52,14 @@ def rejected(environment: dict[str, str], *arguments: str, code: int = 0) -> lis
 
 def send(settings: Settings, topic: str, messages: list[Message]) -> None:
     """Send partition, key, value and headers."""
-    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka_config.client_config(settings, enable_idempotence=True))
     for partition, key, value, headers in messages:
         producer.produce(topic, value, key, partition, headers=headers)
     assert producer.flush(30) == 0
 
 
 def limit(settings: Settings, topic: str, most_bytes: int) -> None:
-    """Let a topic take no larger messages."""
+    """Let a topic accept no larger messages."""
     admin = kafka.admin_client(settings)
     entry = ConfigEntry("max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
@@ -71,7 +73,7 @@ def as_message(record: Record) -> tuple[Any, ...]:
 def test_ls_sums_by_reason_and_partition_and_age(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Foreign records are counted apart, and a reason that somebody else wrote commands no terminal."""
+    """Foreign records are counted apart, and control codes in a foreign reason never reach the terminal."""
     bad: list[tuple[int, bytes | str | None]] = [(0, b"["), (0, None), (0, GOOD), (1, b"]"), (1, NO_ZONE), (3, b"{}")]
     produce(settings, bad)
     run_to_end(environment, tmp_path)
@@ -96,9 +98,9 @@ def test_ls_sums_by_reason_and_partition_and_age(
 
 
 def test_show_prints_bytes_safely(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """No control code, no bidirectional override and no broken UTF-8 reaches the terminal; what is long is cut."""
+    """No control code, bidirectional override or broken UTF-8 reaches the terminal; what is long is truncated."""
     nasty = "\x1b]0;title\x07\r\n\u202eabc\x9b2J".encode() + b"\xff\x00"
-    header: list[tuple[str, bytes | None]] = [("tr\x1bace", b"\x1b[2J"), ("none", None)]
+    header: Headers = [("tr\x1bace", b"\x1b[2J"), ("none", None)]
     send(settings, settings.visits_topic, [(0, b"k\x1b[1m", nasty, header), (0, None, b"\xc3\xa9" * 400, [])])
     send(settings, settings.visits_topic, [(1, None, None, [])])
     run_to_end(environment, tmp_path)
@@ -131,14 +133,14 @@ def test_replay_sends_the_original_back_once_and_counts_attempts(
 
     Rejected again, a visit is sent again, until it has had its attempts; in the end verify passes.
     """
-    trace: list[tuple[str, bytes | None]] = [("trace", b"\x00\xff"), ("trace", b"again"), ("empty", None)]
+    trace: Headers = [("trace", b"\x00\xff"), ("trace", b"again"), ("empty", None)]
     originals: list[Message] = [(0, b"key", b"\xff\x00", trace), (2, None, None, []), (3, b"", NEGATIVE, [("a", b"")])]
     send(settings, settings.visits_topic, [*originals, (1, None, GOOD, [])])
     for attempt in (1, 2):
         run_to_end(environment, tmp_path)
         assert rejected(environment, "replay", "--max-attempts", "2")[0].startswith("3 visits sent back")
         again = rejected(environment, "replay", "--max-attempts", "2")
-        assert again == ["nothing to send back", f"{3 * attempt} left: already sent back"]
+        assert again == ["nothing to send back", f"{3 * attempt} skipped: already sent back"]
         log = [as_message(record) for record in read_committed(settings, settings.visits_topic)]
         marked = [(*sent[:3], [*sent[3], (ATTEMPT_HEADER, b"%d" % attempt)]) for sent in originals]
         assert [message for message in log if (ATTEMPT_HEADER, b"%d" % attempt) in message[3]] == marked
@@ -156,8 +158,8 @@ def test_replay_sends_the_original_back_once_and_counts_attempts(
         assert names["visit"] == names["reason"] == names["__connect.errors.offset"] == names[ATTEMPT_HEADER] == 1
     assert rejected(environment, "replay", "--max-attempts", "2") == [
         "nothing to send back",
-        "6 left: already sent back",
-        "3 left: sent back and rejected too often (--max-attempts)",
+        "6 skipped: already sent back",
+        "3 skipped: sent back and rejected too often (--max-attempts)",
     ]
     assert rejected(environment, "replay", "--reason", "invalid")[0].startswith("1 visits sent back")
     rejected_rows = json.loads(rejected(environment, "ls", "--json")[0])["rejected"]
@@ -166,10 +168,10 @@ def test_replay_sends_the_original_back_once_and_counts_attempts(
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_replay_takes_what_is_selected_and_asks_before_many(
+def test_replay_sends_what_is_selected_and_needs_confirmation_for_many(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """101 are many; where nobody can be asked the line says so, and nothing is sent."""
+    """101 are many; without a terminal the message names --yes, and nothing is sent."""
     produce(settings, [(at % 2, b"x") for at in range(201)])
     run_to_end(environment, tmp_path)
     (line,) = rejected(environment, "replay", "--partition", "0", code=ExitCode.CONFIG)
@@ -195,14 +197,17 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice(
     def sent_back() -> list[Record]:
         return [record for record in read_committed(settings, settings.visits_topic) if record.headers]
 
-    def whole_transactions() -> list[Record] | None:  # a commit reaches one partition after the other
+    def whole_transactions() -> list[Record]:  # a commit reaches one partition after the other
         sent = sent_back()
-        return sent if len(sent) % CHUNK_VISITS == 0 else None
+        return sent if len(sent) % CHUNK_VISITS == 0 else []
 
     def length() -> int:
         return sum(ends(settings, settings.visits_topic).values())
 
-    stood_at = [0]
+    def reached(goal: int) -> bool:
+        return length() >= goal
+
+    counts = [0]
     for _ in range(3):
         before = length()
         with subprocess.Popen(
@@ -216,19 +221,19 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice(
             try:
                 # more than the one transaction that the last kill has left, and its markers
                 goal = before + 2 * CHUNK_VISITS + 10
-                wait_until(lambda goal=goal: length() >= goal, deadline_s=60, what="a commit")
+                wait_until(partial(reached, goal), deadline_s=60, what="a commit")
             finally:
                 replay.kill()
         sent = wait_until(whole_transactions, deadline_s=30, what="whole transactions")
-        stood_at.append(len(sent))
-    assert 0 < stood_at[1] < stood_at[2] < stood_at[3] < count
+        counts.append(len(sent))
+    assert 0 < counts[1] < counts[2] < counts[3] < count
     rejected(environment, "replay", "--yes")
     assert sorted(record.value or b"" for record in sent_back()) == expected
     assert rejected(environment, "replay", "--yes")[0] == "nothing to send back"
 
 
 def test_a_second_replay_ends_the_first(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """What the first has not committed it never will; its line says why."""
+    """What the first has not committed it never will; its error message names the reason."""
     produce(settings, [(0, b"x"), (1, b"y")])
     run_to_end(environment, tmp_path)
     rejected(environment, "replay", "--partition", "1")
@@ -242,29 +247,36 @@ def test_a_second_replay_ends_the_first(settings: Settings, environment: dict[st
     assert rejected(environment, "replay")[0].startswith("1 visits sent back")
 
 
-def test_what_cannot_go_back_is_left_and_said(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Cut, foreign, or larger than the input takes by now; the others of its transaction go."""
+def test_what_cannot_be_sent_back_is_skipped_and_reported(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Truncated, foreign, or larger than the input now accepts; the others of its transaction are sent."""
     large = b"".join(b"%d," % at for at in range(60_000))
     produce(settings, [(0, b"before"), (0, large), (0, b"after")])
     run_to_end(environment, tmp_path)
     visit = b"0" * 32 + b"/topic/0/9"
-    odd: list[Message] = [(0, None, b"cut", [("visit", visit), ("truncated", b"99")]), (0, None, b"foreign", [])]
-    send(settings, settings.rejected_topic, odd)
+    records: list[Message] = [
+        (0, None, b"truncated", [("visit", visit), ("truncated", b"99")]),
+        (0, None, b"foreign", []),
+    ]
+    send(settings, settings.rejected_topic, records)
     limit(settings, settings.visits_topic, 20_000)
 
     assert rejected(environment, "replay") == [
         f"2 visits sent back to {settings.visits_topic}",
-        "1 left: cut when they were rejected: the whole message is in the input topic alone",
-        "1 left: name no visit: the dataflow did not write them",
-        "1 left: larger than the input topic takes by now",
+        "1 skipped: truncated when they were rejected: only the input topic has the whole message",
+        "1 skipped: name no visit: not written by the dataflow",
+        "1 skipped: larger than the input topic now accepts",
     ]
     back = [record.value for record in read_committed(settings, settings.visits_topic) if record.headers]
     assert back == [b"before", b"after"]
     assert rejected(environment, "replay", "--dry-run")[0].startswith("1 visits would be")
 
 
-def test_what_lost_its_key_is_marked_as_cut(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """A null value cannot be cut, but the record is not whole: verify passes, and replay leaves it."""
+def test_what_lost_its_key_is_marked_as_truncated(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A null value cannot be truncated, but the record is not whole: verify passes, and replay skips it."""
     limit(settings, settings.rejected_topic, 100_000)
     key = os.urandom(150_000)
     send(
@@ -278,5 +290,5 @@ def test_what_lost_its_key_is_marked_as_cut(settings: Settings, environment: dic
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert rejected(environment, "replay") == [
         f"1 visits sent back to {settings.visits_topic}",
-        "2 left: cut when they were rejected: the whole message is in the input topic alone",
+        "2 skipped: truncated when they were rejected: only the input topic has the whole message",
     ]

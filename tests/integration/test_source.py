@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from clients import kafka
+from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.kafka import BATCHES_AHEAD, BYTES_AHEAD
@@ -26,7 +26,7 @@ def send(settings: Settings, messages: int) -> None:
 
 
 def transactional_producer(settings: Settings) -> Producer:
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.visits_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     return producer
 
@@ -181,7 +181,7 @@ def test_batches_of_large_messages_are_bounded_by_their_bytes(settings: Settings
     """Values, keys and headers: so bounded are a batch, and what is ahead of the committer, however few they are."""
     messages = BYTES_AHEAD // (3 * MIB) + 10
     own = {"message_max_bytes": 64 * MIB, "compression_type": "zstd"}
-    producer = Producer(kafka.client_config(settings, **own))
+    producer = Producer(kafka_config.client_config(settings, **own))
     for _ in range(messages):
         producer.produce(settings.visits_topic, b"v" * MIB, b"k" * MIB, partition=0, headers=[("h", b"h" * MIB)])
     assert producer.flush(60) == 0

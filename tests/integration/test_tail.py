@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from clients import kafka
+from clients import kafka, kafka_config
 from partition import tail as tail_module
 from partition.tail import NOTHING, Origin, OutputTopic, TailReader, cart_origin, reject_origin
 from process.errors import ExitCode, Fatal
@@ -26,7 +26,7 @@ def key(offset: int, *, pipeline: str = OURS, topic_id: str = TOPIC_ID, partitio
 @pytest.fixture
 def producer(settings: Settings) -> Producer:
     """A producer of transactions in the carts' topic."""
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     return producer
 
@@ -114,7 +114,7 @@ def test_an_open_transaction_is_waited_for(
 ) -> None:
     """Another producer's open transaction hides what is committed behind it: carts would come twice."""
     monkeypatch.setattr(tail_module, "_SILENCE_S", 2.0)
-    foreign = Producer(kafka.client_config(settings, transactional_id=f"{carts.name}-foreign"))
+    foreign = Producer(kafka_config.client_config(settings, transactional_id=f"{carts.name}-foreign"))
     foreign.init_transactions(30)
     send(foreign, carts.name, ["foreign"], ends_by=lambda _: None)
     send(producer, carts.name, [key(8)], ends_by=producer.commit_transaction)

@@ -1,4 +1,4 @@
-"""`python -m ops verify` against a log, a database and outputs that each test lays out by hand."""
+"""`python -m ops verify` against a log, a database and outputs that each test writes by hand."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
-from clients import kafka, mariadb
+from clients import kafka, kafka_config, mariadb
 from clients.mariadb import Login
 from ops import verify
 from oracle.truth import CartDigest, Total, Truth, Unresolved, write
@@ -92,7 +92,7 @@ class Origin:
 
 
 def _send(settings: Settings, records: Iterable[dict[str, Any]]) -> None:
-    producer = Producer(kafka.client_config(settings, enable_idempotence=True))
+    producer = Producer(kafka_config.client_config(settings, enable_idempotence=True))
     for record in records:
         producer.produce(**record)
     assert producer.flush(30) == 0
@@ -211,12 +211,12 @@ def test_an_empty_log_passes(settings: Settings, outcome: Outcome) -> None:
         ),
         (
             "INSERT INTO window_totals VALUES (3600, '2026-11-23 20:00', 'action', 'ORDER', 0, 0)",
-            ["3600 s: 0 visits, but progress has 4", "3600 s: no window length of this database"],
+            ["3600 s: 0 visits, but progress has 4", "3600 s: not a window length of this database"],
         ),
     ],
 )
 def test_each_row_that_differs_is_named(right: Settings, outcome: Outcome, change: str, expected: list[str]) -> None:
-    """Key, what the database has, what the recount has; exit code 1."""
+    """Key, the database's value, the recount's; exit code 1."""
     query(right, change)
     code, lines = outcome()
     assert (code, lines[:-1]) == (ExitCode.DIFFERENCES, [f"window_totals {line}" for line in expected])
@@ -253,7 +253,7 @@ def test_each_position_that_differs_is_named(
 
 
 def test_a_position_that_is_missing_is_named(right: Settings, outcome: Outcome) -> None:
-    """The visits of its partition are in the totals then, and nobody can say up to where."""
+    """The visits of its partition are in the totals then, and it is not known up to which offset."""
     query(right, "DELETE FROM progress WHERE kafka_partition = 1")
     code, lines = outcome()
     assert code == ExitCode.DIFFERENCES
@@ -267,13 +267,13 @@ def test_outputs_that_are_missing_are_named(log: Settings, outcome: Outcome) -> 
     code, lines = outcome()
     assert code == ExitCode.DIFFERENCES
     assert lines[:-1] == [
-        "carts, partition 0: visit at offset 1: missing, or not in its order",
-        "rejected, partition 1: visit at offset 2: missing, or not in its order",
+        "carts, partition 0: visit at offset 1: missing, or out of order",
+        "rejected, partition 1: visit at offset 2: missing, or out of order",
     ]
 
 
 def test_outputs_that_are_wrong_are_named(log: Settings, outcome: Outcome) -> None:
-    """Their line, value, key and reason."""
+    """Their cart line, value, key and reason."""
     _send(log, [_cart(log, *CARTS[0]), _cart(log, 0, 3, "2026-11-23T19:00:01.000Z,Korea,SHOPPING_CART,7")])
     _send(log, [_reject(log, 0, 2, b"{}", "malformed"), _reject(log, 1, 0, REJECTS[1][2], "invalid")])
     _send(log, [{**_reject(log, 1, 2, None, "malformed"), "key": None}])
@@ -310,8 +310,8 @@ def test_rejects_keep_their_headers(right: Settings, outcome: Outcome, rejects_w
     assert outcome()[0] == 0
 
 
-def test_rejects_that_were_cut_pass(right: Settings, outcome: Outcome, rejects_with_headers: list[Any]) -> None:
-    """What the topic refused whole: the value, or key and headers too; the header `truncated` says so."""
+def test_rejects_that_were_truncated_pass(right: Settings, outcome: Outcome, rejects_with_headers: list[Any]) -> None:
+    """What the topic refused whole: the value, or key and headers too; the header `truncated` marks it."""
     whole, null, long = rejects_with_headers
     bare_null = {**null, "key": None, "headers": [*null["headers"][3:], ("truncated", b"0")]}
     bare_long = {**long, "value": b"z", "key": None, "headers": [*long["headers"][3:], ("truncated", b"1000")]}
@@ -322,11 +322,11 @@ def test_rejects_that_were_cut_pass(right: Settings, outcome: Outcome, rejects_w
 def test_headers_of_rejects_that_are_wrong_are_named(
     right: Settings, outcome: Outcome, rejects_with_headers: list[Any]
 ) -> None:
-    """Coordinates, headers that are not there, and keys that are gone without a word."""
-    lost, bare, cut = rejects_with_headers
+    """Coordinates, headers that are not there, and keys that are gone without a header `truncated`."""
+    lost, bare, truncated = rejects_with_headers
     lost["headers"] = [*THEIRS[:2], *lost["headers"][3:]]
     bare["headers"][-1] = ("__connect.errors.offset", b"4")
-    cut |= {"value": b"z", "key": None, "headers": [*cut["headers"], ("truncated", b"1000")]}
+    truncated |= {"value": b"z", "key": None, "headers": [*truncated["headers"], ("truncated", b"1000")]}
     _send(right, rejects_with_headers)
     code, lines = outcome()
     assert code == ExitCode.DIFFERENCES
@@ -338,22 +338,22 @@ def test_headers_of_rejects_that_are_wrong_are_named(
     ]
 
 
-def test_outputs_that_ought_not_to_be_there_are_named(right: Settings, outcome: Outcome) -> None:
-    """A cart twice, one of a visit that is none, one of another partition, one out of order."""
+def test_unexpected_outputs_are_named(right: Settings, outcome: Outcome) -> None:
+    """A cart twice, one of a message that is not a visit, one of another partition, one out of order."""
     _send(right, [_cart(right, *CARTS[1]), _cart(right, *CARTS[0]), _cart(right, 0, 2, "x")])
     _send(right, [{**_cart(right, 1, 1, "x"), "partition": 0}])
     code, lines = outcome()
     assert code == ExitCode.DIFFERENCES
     name = Origin(right).of(1, 1)
     assert lines[:-1] == [
-        "carts, partition 0: visit at offset 3: there more than once, again at offset 2",
-        "carts, partition 0: visit at offset 1: ought not to be there, or not in its order, at offset 3",
-        "carts, partition 0: visit at offset 2: ought not to be there, or not in its order, at offset 4",
-        f"carts, partition 0 offset 5: {name} is no visit of this partition",
+        "carts, partition 0: visit at offset 3: present more than once, again at offset 2",
+        "carts, partition 0: visit at offset 1: unexpected, or out of order, at offset 3",
+        "carts, partition 0: visit at offset 2: unexpected, or out of order, at offset 4",
+        f"carts, partition 0 offset 5: {name} is not a visit of this partition",
     ]
 
 
-def test_records_of_others_are_ignored(right: Settings, outcome: Outcome) -> None:
+def test_foreign_records_are_ignored(right: Settings, outcome: Outcome) -> None:
     """Other keys, other pipelines, other topics of the same name: counted, not judged."""
     other = Origin(right).of(0, 0).replace("/", "/x", 1)
     keys = [None, b"", b"\xff", "0" * 32 + "/x/0/1", other]
@@ -375,7 +375,7 @@ def test_outputs_of_visits_that_are_not_counted_yet_pass(right: Settings, outcom
 
 
 def _transactional(settings: Settings) -> Producer:
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     return producer
 
@@ -392,8 +392,8 @@ def test_records_of_an_aborted_transaction_are_not_there(right: Settings, outcom
     assert outcome() == (0, [f"PASS: {FIGURES}0 foreign records ignored"])
 
 
-def test_a_transaction_that_ends_meanwhile_is_waited_for(log: Settings, outcome: Outcome) -> None:
-    """The database may state what is committed but does not show yet."""
+def test_a_transaction_that_is_still_open_is_waited_for(log: Settings, outcome: Outcome) -> None:
+    """The database may state what is committed but not visible yet."""
     _send(log, [_reject(log, *reject) for reject in REJECTS])
     producer = _transactional(log)
     producer.begin_transaction()
@@ -420,13 +420,13 @@ def test_a_log_without_its_head_is_partial(right: Settings, outcome: Outcome) ->
     assert lines == [
         "visits, partition 0: the log begins at offset 2, but counting began at 0",
         "carts, partition 0: 0 records of the earliest visits are gone, 1 are of visits that the log no longer has",
-        "PARTIAL: all that can be compared fits; 2 partitions, 5 messages, 2 visits, 3 rejected; 16 rows, 1 carts "
-        "and 3 rejects compared, 0 foreign records ignored",
+        "PARTIAL: everything that can be compared matches; 2 partitions, 5 messages, 2 visits, 3 rejected; 16 rows, "
+        "1 carts and 3 rejects compared, 0 foreign records ignored",
     ]
 
 
 def test_a_row_below_the_recount_of_a_log_without_its_head_fails(right: Settings, outcome: Outcome) -> None:
-    """The database may hold more than what is left, never less."""
+    """The database may contain more than what is left, never less."""
     _delete_before(right, right.visits_topic, 0, 2)
     query(right, "UPDATE window_totals SET duration_s = 6 WHERE length_s = 5 AND entry = 'Korea, \"South\"'")
     code, lines = outcome()
@@ -436,7 +436,7 @@ def test_a_row_below_the_recount_of_a_log_without_its_head_fails(right: Settings
 
 
 def test_outputs_without_their_head_are_partial(right: Settings, outcome: Outcome) -> None:
-    """What retention has taken of an output topic is no difference."""
+    """What retention has deleted from an output topic is not a difference."""
     _delete_before(right, right.carts_topic, 0, 1)
     code, lines = outcome()
     assert (code, lines[0]) == (
@@ -446,7 +446,7 @@ def test_outputs_without_their_head_are_partial(right: Settings, outcome: Outcom
 
 
 def test_an_input_that_has_grown_is_partial(right: Settings, outcome: Outcome) -> None:
-    """Nobody has touched the database: exit code 3, what to do, and the same figures."""
+    """The database is unchanged: exit code 3, what to do, and the same figures."""
     admin = kafka.admin_client(right)
     admin.create_partitions([NewPartitions(right.visits_topic, 4)])[right.visits_topic].result()
 
@@ -461,7 +461,7 @@ def test_an_input_that_has_grown_is_partial(right: Settings, outcome: Outcome) -
         ExitCode.PARTIAL,
         [
             "visits: 4 partitions, but 2 are provisioned: the others are not counted yet; run python -m ops provision",
-            f"PARTIAL: all that can be compared fits; {FIGURES}0 foreign records ignored",
+            f"PARTIAL: everything that can be compared matches; {FIGURES}0 foreign records ignored",
         ],
     )
     query(right, "UPDATE window_totals SET visits = visits + 1 WHERE length_s = 5 AND entry = 'ORDER'")
@@ -476,28 +476,28 @@ def test_outputs_after_a_reset_are_whole(right: Settings, outcome: Outcome) -> N
 
 
 def test_it_is_right_while_the_pipeline_runs(right: Settings, outcome: Outcome) -> None:
-    """Cuts are committed, first to Kafka, then to the database, while the log is recounted."""
+    """Batches are committed, first to Kafka, then to the database, while the log is recounted."""
     stop = threading.Event()
-    cuts: list[int] = []
+    committed: list[int] = []
     codes: list[int] = []
 
     def run() -> None:
         while not stop.is_set():
-            offset = 4 + len(cuts)
+            offset = 4 + len(committed)
             produce(right, [(0, _visit("2026-11-23T22:00:00Z", "USA", "SHOPPING_CART", 1))])
             _send(right, [_cart(right, 0, offset, "2026-11-23T22:00:00.000Z,USA,SHOPPING_CART,1")])
             _commit(right, _counted(offset))
-            cuts.append(offset)
+            committed.append(offset)
 
     pipeline = threading.Thread(target=run)
     pipeline.start()
     try:
-        while len(cuts) < 5 and pipeline.is_alive():
+        while len(committed) < 5 and pipeline.is_alive():
             codes.append(outcome()[0])
     finally:
         stop.set()
         pipeline.join()
-    assert (len(cuts) >= 5, set(codes)) == (True, {0})
+    assert (len(committed) >= 5, set(codes)) == (True, {0})
 
 
 def _counted(offset: int) -> list[Statement]:
@@ -510,7 +510,7 @@ def _counted(offset: int) -> list[Statement]:
 
 
 def test_a_topic_made_anew_is_refused(right: Settings, outcome: Outcome) -> None:
-    """The log that was counted is gone: one line, exit code 65."""
+    """The log that was counted is gone: one error message, exit code 65."""
     query(right, "UPDATE pipeline SET topic_id = 'another'")
     with pytest.raises(Fatal, match="it was deleted and created anew") as refused:
         outcome()
@@ -522,7 +522,7 @@ def _truth(settings: Settings, path: Path, **changes: Any) -> Path:
     digest = CartDigest()
     digest.add([line.encode() for _, _, line in CARTS])
     seconds = "SELECT length_s, TIMESTAMPDIFF(SECOND, '1970-01-01', window_start), board, entry, duration_s, visits"
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "topic": settings.visits_topic,
         "topic_id": topic_id,
         "window_lengths_s": (5, 60),
@@ -534,11 +534,11 @@ def _truth(settings: Settings, path: Path, **changes: Any) -> Path:
         "totals": [Total(*row) for row in query(settings, f"{seconds} FROM window_totals")],
         "unresolved": [],
     }
-    write(Truth(**said | changes), path)
+    write(Truth(**fields | changes), path)
     return path
 
 
-def test_what_simulators_say_they_sent_passes(right: Settings, outcome: Outcome, tmp_path: Path) -> None:
+def test_what_simulators_recorded_as_sent_passes(right: Settings, outcome: Outcome, tmp_path: Path) -> None:
     """Totals, numbers, reasons, and the carts' lines in their order."""
     assert outcome(_truth(right, tmp_path / "truth"))[0] == 0
 
@@ -565,8 +565,8 @@ def test_truth_that_differs_is_named(right: Settings, outcome: Outcome, tmp_path
     assert lines[0] == "truth, partition 0, carts: the same number, but other lines"
 
 
-def test_truth_without_all_answers_is_partial(right: Settings, outcome: Outcome, tmp_path: Path) -> None:
-    """A message whose delivery nobody knows of may be there; nothing may be below the rest."""
+def test_truth_with_unresolved_messages_is_partial(right: Settings, outcome: Outcome, tmp_path: Path) -> None:
+    """A message whose delivery is not known may be there; nothing may be below the rest."""
     unresolved = [Unresolved(1, "{}", "timed out")]
     some = {"unresolved": unresolved, "messages": {0: 4, 1: 2}, "rejected": {"malformed": 1, "no_timezone": 1}}
     code, lines = outcome(_truth(right, tmp_path / "truth", **some))
@@ -576,7 +576,7 @@ def test_truth_without_all_answers_is_partial(right: Settings, outcome: Outcome,
 
 
 def test_truth_of_another_topic_is_refused(right: Settings, outcome: Outcome, tmp_path: Path) -> None:
-    """One line, exit code 78."""
+    """One error message, exit code 78."""
     with pytest.raises(Fatal, match="they do not belong together") as refused:
         outcome(_truth(right, tmp_path / "truth", topic_id="another"))
     assert refused.value.code == ExitCode.CONFIG
@@ -597,7 +597,7 @@ def test_the_command_ends_with_its_code(
     assert ("FAIL: " if code else "PASS: ") in ended.stdout
 
 
-def test_nothing_provisioned_is_one_clear_line(environment: dict[str, str]) -> None:
+def test_nothing_provisioned_is_one_clear_message(environment: dict[str, str]) -> None:
     """Exit code 78."""
     command = [sys.executable, "-m", "ops", "verify"]
     ended = subprocess.run(

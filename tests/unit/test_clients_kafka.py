@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from clients import kafka
+from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -13,14 +13,14 @@ SETTINGS = Settings(
 
 
 @pytest.fixture(autouse=True)
-def _nothing_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection of an earlier test has said anything."""
-    monkeypatch.setattr(kafka, "_last_words", type(kafka._last_words)())
+def _no_connection_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection of an earlier test has met an error."""
+    monkeypatch.setattr(kafka_config, "connection_errors", kafka_config.ConnectionErrors())
 
 
 def test_whose_word_counts() -> None:
     """The user's overrides our tuning; what promises rest on overrides the user's."""
-    config = kafka.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
+    config = kafka_config.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
     expected = {"bootstrap.servers": "kafka:9092", "linger.ms": "7", "fetch.wait.max.ms": 10, "acks": "all"}
     assert expected.items() <= config.items()
     assert config["client.id"] == "shop"
@@ -51,13 +51,13 @@ def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: st
 
 def test_a_time_out_names_what_the_connections_met() -> None:
     """A request that times out does not say why; the last error of a connection does."""
-    heard = kafka.client_config(SETTINGS)["error_cb"]
-    heard(KafkaError(KafkaError._RESOLVE, "no such host"))
-    heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
+    record = kafka_config.client_config(SETTINGS)["error_cb"]
+    record(KafkaError(KafkaError._RESOLVE, "no such host"))
+    record(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
     fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.UNAVAILABLE
     assert "(no such host)" in fatal.message
-    heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+    record(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
     fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.CONFIG
     assert "wrong password" in fatal.message

@@ -1,19 +1,70 @@
-"""The recount reads messages as the pipeline does, though it shares no code with it."""
+"""The recount reads messages and Kafka's errors as the pipeline does, though it shares no code with it."""
 
+import ast
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from confluent_kafka import KafkaError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from clients import kafka, kafka_config
 from operators import decode
+from ops.servers import ROOT
+from oracle import kafka as oracle_kafka
 from oracle.message import Visit, classify
 
 VISIT = b'{"visitDate":"2026-11-23T20:00:00.123Z","country":"USA","lastAction":"ORDER","duration":17}'
 ZONES = (None, ZoneInfo("Europe/Berlin"))
 DEEP = b"[" * 200 + b"]" * 200
+
+
+SHARED = {"settings", "clients.kafka_config", "clients.mariadb"}
+ERROR_CODES = sorted({code for name, code in vars(KafkaError).items() if name.lstrip("_").isupper()})
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports; `from package import name` as package.name where that is a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}, line {node.lineno}: import by the whole name"
+            package = node.module or ""
+            for alias in node.names:
+                module = f"{package}.{alias.name}"
+                yield module if is_module(module) else package
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def test_the_recount_shares_no_code_with_the_pipeline() -> None:
+    """Of the project it imports itself, settings, process/, and the way to connect."""
+    ours = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
+    imported = {name for path in ROOT.glob("oracle/**/*.py") for name in imported_by(path)}
+    shared = {name for name in imported if name.split(".")[0] in ours - {"oracle", "process"}}
+    assert shared == SHARED
+    assert not any(name.split(".")[0] in {"importlib", "sys"} for name in imported)
+
+
+@pytest.mark.parametrize("before", [None, KafkaError._RESOLVE, KafkaError._AUTHENTICATION])
+def test_errors_of_kafka_are_read_alike(before: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Message and exit code, whatever error the connections have met before."""
+    monkeypatch.setattr(kafka_config, "connection_errors", kafka_config.ConnectionErrors())
+    if before is not None:
+        kafka_config.connection_errors.record(KafkaError(before, "no connection"))
+    assert len(ERROR_CODES) > 100
+    for code in ERROR_CODES:
+        error = KafkaError(code, "the reason")
+        found, expected = oracle_kafka.fatal_of(error, "reading"), kafka.fatal_of(error, "reading")
+        assert (found.message, found.code) == (expected.message, expected.code)
 
 
 def pipelines(message: bytes | None, zone: ZoneInfo | None) -> Visit | str:
@@ -97,7 +148,7 @@ def visit_with(**fields: bytes) -> bytes:
     ],
 )
 def test_documents_of_every_kind_are_read_alike(message: bytes | None) -> None:
-    """Whole, broken, nested, not JSON: recount and pipeline give the same answer."""
+    """Whole, broken, nested, not JSON: recount and pipeline return the same."""
     assert_same(message)
 
 
@@ -135,7 +186,7 @@ def test_documents_of_every_kind_are_read_alike(message: bytes | None) -> None:
 @pytest.mark.parametrize("duration", [b"17", b"-1", b"1e999"])
 @pytest.mark.parametrize("date", [b'"2026-11-23T20:00:00Z"', b'"2026-11-23T20:00:00"'])
 def test_bytes_of_ignored_fields_count_as_they_do_in_the_pipeline(ignored: bytes, duration: bytes, date: bytes) -> None:
-    """They are no concern of a visit's, but decide between malformed and invalid."""
+    """In a visit they do not matter, but they decide between malformed and invalid."""
     assert_same(visit_with(visitDate=date, duration=duration, other=ignored))
 
 

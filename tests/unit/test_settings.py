@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from clients.kafka import client_config
+from clients.kafka_config import client_config
 from process.errors import ExitCode, Fatal
 from settings import Settings, variable_of
 from tests.support import ROOT

@@ -43,7 +43,7 @@ def test_a_truth_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_truths_of_several_simulators_add_up() -> None:
-    """Rows that both have are one row; a partition with carts of both has them in no known order."""
+    """Rows that both have are one row; the order of a partition with carts of both is not known."""
     other = _truth(
         messages={1: 2},
         visits=2,
@@ -70,7 +70,7 @@ def test_one_truth_alone_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("change", [{"topic_id": "another"}, {"window_lengths_s": (5, 60)}, {"naive_timezone": "UTC"}])
 def test_truths_of_different_pipelines_do_not_add_up(change: dict[str, object]) -> None:
-    """The line names what differs."""
+    """The message names what differs."""
     with pytest.raises(Fatal, match=next(iter(change))):
         add([_truth(), _truth(**change)])
 
@@ -85,11 +85,11 @@ def test_carts_differ_in_order_and_in_content() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"version": 1}'])
-def test_another_file_is_no_truth(content: bytes, tmp_path: Path) -> None:
-    """One line names the file."""
+def test_another_file_is_not_a_truth(content: bytes, tmp_path: Path) -> None:
+    """The message names the file."""
     path = tmp_path / "other.json"
     path.write_bytes(content)
-    with pytest.raises(Fatal, match=r"other\.json is no truth file"):
+    with pytest.raises(Fatal, match=r"other\.json is not a truth file"):
         load(path)
-    with pytest.raises(Fatal, match=r"gone\.json is no truth file"):
+    with pytest.raises(Fatal, match=r"gone\.json is not a truth file"):
         load(tmp_path / "gone.json")

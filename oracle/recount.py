@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from oracle.carts import CartCheck
 from oracle.log import Record
 from oracle.message import ABANDONED, classify
-from oracle.outputs import CartCheck, RejectCheck
+from oracle.rejects import RejectCheck, Rejection
 from oracle.sums import Sums
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MariaDB's DATETIME has no zone; all are UTC
 
 
 class Recount:
-    """What the messages of one partition before `next_offset` come to."""
+    """The counts of one partition's messages before `next_offset`."""
 
     def __init__(self, next_offset: int, zone: ZoneInfo | None, sums: Sums) -> None:
         self.visits = self.rejected = 0
@@ -31,9 +32,9 @@ class Recount:
         return moment_of(*self._latest) if self.visits else None
 
     def read(self, messages: Iterable[Record], carts: CartCheck, rejects: RejectCheck) -> None:
-        """Count the messages before `next_offset`, and look for what each must have sent out.
+        """Count the messages before `next_offset`, and look for the output that each must have.
 
-        Beyond it only what the outputs already name is read: Kafka commits before the database.
+        Beyond it only what the outputs already name is read: they are committed before the database.
         """
         next_offset, zone = self._next_offset, self._zone
         add, latest_second = self._sums.add, -1
@@ -44,7 +45,7 @@ class Recount:
             found = classify(message.value(), zone)
             if isinstance(found, str):
                 self.rejected += counted
-                rejects.expect(offset, (message, found))
+                rejects.expect(offset, Rejection(message, reason=found))
                 continue
             if counted:
                 self.visits += 1
@@ -59,5 +60,5 @@ class Recount:
 
 
 def moment_of(second: int, microsecond: int) -> datetime:
-    """Return a moment since 1970 UTC as MariaDB gives it back."""
+    """Return a moment since 1970 UTC as MariaDB returns it."""
     return _EPOCH + timedelta(seconds=second, microseconds=microsecond)
