@@ -2,7 +2,7 @@
 
 For each rate a dataflow is started on a topic and a database of its own. It counts one visit of each partition,
 then 3 s of visits to warm up, then those that are measured. A process of its own polls progress.next_offset of all
-partitions about 1000 times a second: a visit's latency is from just before it was produced until the first answer in
+partitions about 1000 times a second: a visit's latency is from just before it was produced until the first result in
 which its partition's next_offset is beyond its offset. Prints one line of JSON for each rate.
 
 Examples:
@@ -12,6 +12,7 @@ Examples:
 """
 
 import argparse
+import gc
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +41,8 @@ class Latency(report.Run, frozen=True, kw_only=True):
     """One rate, once: `messages` are the visits that were measured, `sent_before` those before them.
 
     `seconds` are from the first produce to the last commit, and everything a second is of that time; `behind_max_ms`
-    is how late a visit was produced at worst; `poll_…_ms` is the time between two answers to the observer.
+    is how long a visit was due before it was produced, at most; `poll_…_ms` is between two results
+    of the observer.
     """
 
     rate: int
@@ -81,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure one rate after the other, print each."""
+    gc.disable()  # a collection over all that was sent would hold up the next visits
     with place.servers() as environ:
         for rate in arguments.rate:
             visits = report.visits_of(arguments, rate * arguments.seconds)

@@ -27,7 +27,7 @@ class Advance(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """All advances in the order in which they were seen, and when each poll had its answer."""
+    """All advances in the order in which they were seen, and when each poll had its result."""
 
     advances: list[Advance]
     polled_s: list[float]
