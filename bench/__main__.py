@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from process.errors import Fatal
 
-COMMANDS = ("pipeline", "stock", "compare", "simulate", "viewers")
+COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "viewers")
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         module.add_arguments(subparser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # Topics, databases and servers are removed on the way out: also when somebody ends us.
+    # Topics, databases and servers are removed on the way out: also on SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return int(modules[arguments.command].main(arguments))

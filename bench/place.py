@@ -43,7 +43,7 @@ class Visits(NamedTuple):
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """What we take from the simulator's summary."""
+    """The fields of the simulator's summary that are used here."""
 
     messages: int
     visits: int
@@ -54,9 +54,9 @@ class Filled(msgspec.Struct, frozen=True):
 
 @contextmanager
 def servers() -> Iterator[dict[str, str]]:
-    """Lead to the servers that the environment names, or to new ones in a temporary folder.
+    """Yield the environment for the servers that ours names, or for new ones in a temporary folder.
 
-    :raises Fatal: there are none and none can be started; the line names the choices.
+    :raises Fatal: none are named and none can be started; the message lists the choices.
     """
     with TemporaryDirectory(prefix="bench-") as folder:
         try:
@@ -69,7 +69,7 @@ def servers() -> Iterator[dict[str, str]]:
 def topic(environ: Mapping[str, str], partitions: int) -> Iterator[dict[str, str]]:
     """Make an input topic of a name of its own.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses the request.
     """
     named = {**environ, "VISITS_TOPIC": f"{_new_name()}.visits", "VISITS_PARTITIONS": str(partitions)}
     settings = Settings.from_environment(named)
@@ -84,7 +84,7 @@ def topic(environ: Mapping[str, str], partitions: int) -> Iterator[dict[str, str
 def pipeline(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Provision output topics, a database and users of their own for a topic's visits.
 
-    :raises Fatal: a server is away or refuses.
+    :raises Fatal: a server is unavailable or refuses the request.
     """
     name = _new_name()
     named = {
@@ -128,7 +128,7 @@ def _new_name() -> str:
 
 
 def _remove_topics(settings: Settings, *names: str) -> None:
-    with suppress(Fatal):  # Kafka is away: what ended the run says so already
+    with suppress(Fatal):  # Kafka is unavailable: what ended the run is reported already
         admin = kafka.admin_client(settings)
         present = [name for name, found in kafka.describe(admin, settings, names).items() if found]
         if present:

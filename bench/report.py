@@ -1,10 +1,11 @@
-"""What a run prints: one line of JSON that says what was measured, on what, and with which versions."""
+"""What a run prints: one line of JSON with what was measured, on what, and with which versions."""
 
 import argparse
 import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import confluent_kafka
 import msgspec
@@ -20,6 +21,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One case, once. `load_average` is the machine's of the last minute, `counts` what came out in the end."""
 
     case: str
+    processes: int
     messages: int
     partitions: int
     seed: int
@@ -34,21 +36,35 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def run_of(case: str, visits: Visits, usage: Usage, counts: Mapping[str, int], *, seconds: float | None = None) -> Run:
-    """Return the report of a run; `seconds` where they are not those of the whole process."""
-    seconds = usage.seconds if seconds is None else seconds
+def run_of(case: str, visits: Visits, usage: Usage, counts: Mapping[str, int], *, processes: int = 1) -> Run:
+    """Return the report of a run."""
     return Run(
         case=case,
+        processes=processes,
         **visits._asdict(),
-        seconds=round(seconds, 3),
-        visits_per_s=round(visits.messages / seconds, 1),
-        cpu_s=round(usage.cpu_s, 3),
-        peak_mib=round(usage.peak_mib, 1),
+        **used(usage),
+        visits_per_s=round(visits.messages / usage.seconds, 1),
         counts=dict(counts),
-        load_average=round(os.getloadavg()[0], 2),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        versions=versions(),
+        **machine(),
     )
+
+
+def used(usage: Usage) -> dict[str, Any]:
+    """Return the fields of what a case used, rounded."""
+    return {
+        "seconds": round(usage.seconds, 3),
+        "cpu_s": round(usage.cpu_s, 3),
+        "peak_mib": round(usage.peak_mib, 1),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return the fields of what a case ran on."""
+    return {
+        "load_average": round(os.getloadavg()[0], 2),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -64,29 +80,35 @@ def show(result: msgspec.Struct) -> None:
 
 
 def check(case: str, expected: int, counts: Mapping[str, int]) -> None:
-    """Check that every one of the counts is the number of visits: a fast wrong answer is none.
+    """Check that every one of the counts is the number of visits: a wrong answer has no speed.
 
     :raises Fatal: DIFFERENCES, naming those that are not.
     """
     wrong = {name: number for name, number in counts.items() if number != expected}
     if wrong:
-        said = ", ".join(f"{name} {number}" for name, number in wrong.items())
-        raise Fatal(f"{case} counted {said}, but the topic holds {expected} visits", ExitCode.DIFFERENCES)
+        found = ", ".join(f"{name} {number}" for name, number in wrong.items())
+        raise Fatal(f"{case} counted {found}, but the topic holds {expected} visits", ExitCode.DIFFERENCES)
 
 
 def add_visits(parser: argparse.ArgumentParser, messages: int | None) -> None:
-    """Add which visits; without `messages` the command has a way of its own to say how many."""
+    """Add which visits; without `messages` the command has options of its own for their number."""
     if messages is not None:
-        said = f"how many visits (default: {messages})"
-        parser.add_argument("--messages", type=positive, default=messages, metavar="N", help=said)
+        text = f"how many visits (default: {messages})"
+        parser.add_argument("--messages", type=positive, default=messages, metavar="N", help=text)
     parser.add_argument("--partitions", type=positive, default=4, metavar="N", help="of the topic (default: 4)")
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="another seed, other visits (default: 42)")
     start = "2026-01-01T00:00:00Z"
     parser.add_argument("--start", default=start, metavar="DATE", help=f"date of the first visit (default: {start})")
 
 
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add --processes."""
+    text = "of the dataflow: 1 is bytewax.run, more are ops run -p N (default: 1)"
+    parser.add_argument("--processes", type=positive, default=1, metavar="N", help=text)
+
+
 def visits_of(arguments: argparse.Namespace, messages: int | None = None) -> Visits:
-    """Return the visits that the command line asks for."""
+    """Return the visits that the command line specifies."""
     number = arguments.messages if messages is None else messages
     return Visits(number, arguments.partitions, arguments.seed, arguments.start)
 
@@ -94,5 +116,5 @@ def visits_of(arguments: argparse.Namespace, messages: int | None = None) -> Vis
 def positive(text: str) -> int:
     """Read a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)

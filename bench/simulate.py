@@ -23,6 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     visits = report.visits_of(arguments)
     with place.servers() as environ, place.topic(environ, visits.partitions) as named:
         usage, filled = place.fill(named, visits)
+    usage = usage._replace(seconds=filled.seconds)
     counts = {"messages": filled.messages, "visits": filled.visits, "failed": filled.failed}
-    report.show(report.run_of("simulate", visits, usage, counts, seconds=filled.seconds))
+    report.show(report.run_of("simulate", visits, usage, counts))
     return 0

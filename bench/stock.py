@@ -1,6 +1,6 @@
 """Measure the same work with Bytewax's own KafkaSource, map, branch, EventClock, fold_window and null sinks.
 
-One process, one worker. Its clock judges some visits late and leaves them out: `counts` says how many, for each
+One process, one worker. Its clock judges some visits late and leaves them out: `counts` has their number for each
 board. Prints one line of JSON; seconds are from the process's start to its exit.
 
 Examples:
@@ -22,15 +22,15 @@ WAIT_S = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which visits, and the clock's patience."""
+    """Add which visits, and how long the clocks wait."""
     report.add_visits(parser, messages=2_000_000)
     add_wait(parser)
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add --wait."""
-    said = f"how long the clocks wait for visits out of order, seconds of event time (default: {WAIT_S})"
-    parser.add_argument("--wait", type=report.positive, default=WAIT_S, metavar="N", help=said)
+    text = f"how long the clocks wait for visits out of order, seconds of event time (default: {WAIT_S})"
+    parser.add_argument("--wait", type=report.positive, default=WAIT_S, metavar="N", help=text)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The same work with what comes with Bytewax, for comparison: bench/README.md says why it is written this way.
+"""The same work with what comes with Bytewax, for comparison: bench/README.md explains why it is written this way.
 
 KafkaSource ─ decode ─ branch ─┬─ cart lines ── null sink
                                └─ by action, by country: 5 s windows ─┬─ 1 min, 1 h, 1 day ── null sinks
@@ -48,7 +48,7 @@ class _CountingPartition(StatelessSinkPartition[Item]):
 
 
 class CountingSink(DynamicSink[Item]):
-    """A null sink: counts what comes, and forgets it."""
+    """A null sink: counts its items and drops them."""
 
     def __init__(self, tally: "Counter[str]", name: str, weight: Callable[[list[Item]], int] = len) -> None:
         self._tally = tally
@@ -94,7 +94,7 @@ def flow(wait_s: int) -> Dataflow:
     return flow
 
 
-def _visit(message: Any) -> Visit:  # Any: a source that does not raise on errors would hand them on as items
+def _visit(message: Any) -> Visit:  # Any: a source that does not raise on errors would emit them as items
     return _decode(message.value)
 
 

@@ -1,4 +1,4 @@
-"""Measure how soon many viewers of one leader board see a commit.
+"""Measure how soon many viewers of one leaderboard see a commit.
 
 It starts `python -m leaderboard` on a database of its own, opens the viewers' streams, adds a visit's totals as the
 dataflow does, and notes when each viewer has them.
@@ -22,6 +22,7 @@ from bench.report import positive
 from clients import mariadb
 from clients.mariadb import Login
 from ops.servers.processes import free_port
+from process.deadline import Deadline
 from settings import Settings
 
 _START_S = 30.0
@@ -73,12 +74,12 @@ async def _measure(settings: Settings, port: int, viewers: int, commits: int) ->
 
 
 async def _listening(port: int) -> None:
-    deadline = time.monotonic() + _START_S
+    deadline = Deadline(_START_S)
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 raise
             await asyncio.sleep(0.1)
         else:

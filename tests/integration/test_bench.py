@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
+from bench.transactions import control_records
 from clients import kafka, mariadb
 from clients.mariadb import Login
 from ops.servers import ROOT, Servers
@@ -50,7 +52,59 @@ def test_pipeline_counts_every_visit_on_every_board(bench: Any) -> None:
     assert 0 < counts["carts"] < MESSAGES
 
 
-def test_stock_counts_every_visit_or_says_that_it_was_late(bench: Any) -> None:
+def test_pipeline_in_two_processes_counts_the_same(bench: Any) -> None:
+    """`ops run` joins them, and ends when both have come to the end of their partitions."""
+    (run,) = runs_of(bench("pipeline", "--messages", str(MESSAGES), "--processes", "2"))
+    check_figures(run, "pipeline", processes=2)
+    assert {name: run["counts"][name] for name in BOARDS} == dict.fromkeys(BOARDS, MESSAGES)
+
+
+def test_latency_observes_every_visit_and_counts_those_before(bench: Any) -> None:
+    """One of each partition, 3 s to warm up, then 2 s that are measured; a line for each rate."""
+    runs = runs_of(bench("latency", "--rate", "200", "400", "--seconds", "2", "--partitions", "3"))
+    for rate, run in zip((200, 400), runs, strict=True):
+        check_figures(run, "latency", messages=2 * rate)
+        assert (run["rate"], run["partitions"], run["sent_before"]) == (rate, 3, 3 + 3 * rate)
+        counts = run["counts"]
+        every = {"messages", "visits", *BOARDS}
+        assert {name: counts[name] for name in every} == dict.fromkeys(every, 3 + 5 * rate)
+        assert counts["rejected"] == 0
+        assert run["visits_per_s"] == pytest.approx(run["messages"] / run["seconds"], rel=0.01)
+        for prefix in ("", "poll_"):
+            percentiles = [run[f"{prefix}{name}_ms"] for name in ("p50", "p90", "p99", "max")]
+            assert percentiles[0] > 0
+            assert percentiles == sorted(percentiles)
+        assert run["behind_max_ms"] >= 0
+        assert run["flush_interval_ms"] > 0
+        commits, transactions = (run[f"{what}_per_s"] * run["seconds"] for what in ("commits", "transactions"))
+        assert 3 <= round(commits) <= run["messages"]
+        assert 0 < round(transactions) <= counts["carts"]
+
+
+def test_idle_counts_cpu_seconds_of_a_time_without_visits(bench: Any) -> None:
+    """In two processes as in one."""
+    (run,) = runs_of(bench("idle", "--seconds", "1", "--processes", "2"))
+    assert (run["case"], run["processes"], run["partitions"]) == ("idle", 2, 4)
+    assert run["seconds"] >= 1
+    assert run["cpu_s"] >= 0
+    assert run["cpu_share"] == pytest.approx(run["cpu_s"] / run["seconds"], abs=0.001)
+    assert min(run[name] for name in ("peak_mib", "cores", "flush_interval_ms")) > 0
+    check_machine(run)
+
+
+def test_every_transaction_is_a_control_record(settings: Settings) -> None:
+    """In each partition that it wrote to; a transaction without outputs leaves none."""
+    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
+    producer.init_transactions(30)
+    for partitions in ([0], [0, 0, 1], [3], []):
+        producer.begin_transaction()
+        for partition in partitions:
+            producer.produce(settings.carts_topic, b"a cart", partition=partition)
+        producer.commit_transaction(30)
+    assert control_records(settings, 4, outputs=5) == 4
+
+
+def test_stock_counts_every_visit_or_reports_it_late(bench: Any) -> None:
     """A clock that does not wait judges visits late: on each board they are what is missing."""
     (run,) = runs_of(bench("stock", "--messages", str(MESSAGES), "--wait", "1"))
     check_figures(run, "stock")
@@ -82,17 +136,17 @@ def test_compare_runs_both_over_the_same_visits(bench: Any) -> None:
 
 
 def test_simulate_counts_what_was_acknowledged(bench: Any) -> None:
-    """All visits that were asked for are acknowledged, none failed."""
+    """All requested visits are acknowledged, none failed."""
     (run,) = runs_of(bench("simulate", "--messages", str(MESSAGES)))
     check_figures(run, "simulate")
     assert run["counts"] == {"messages": MESSAGES, "visits": MESSAGES, "failed": 0}
 
 
-def test_what_is_not_allowed_is_one_line(bench: Any) -> None:
+def test_an_invalid_option_is_one_error_message(bench: Any) -> None:
     """A number of visits below 1 is refused before anything starts."""
     done = bench("pipeline", "--messages", "0")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("argument --messages: '0' is no whole number above 0")
+    assert done.stderr.splitlines()[-1].endswith("argument --messages: '0' is not a whole number above 0")
 
 
 def runs_of(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
@@ -101,11 +155,17 @@ def runs_of(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def check_figures(run: dict[str, Any], case: str) -> None:
-    """Check that a run says what was measured, with what, on what."""
+def check_figures(run: dict[str, Any], case: str, *, messages: int = MESSAGES, processes: int = 1) -> None:
+    """Check that a run states what was measured, with what, on what."""
     assert run["case"] == case
-    assert run["messages"] == MESSAGES
+    assert run["messages"] == messages
+    assert run["processes"] == processes
     assert {name for name in FIGURES if run[name] <= 0} == set()
+    check_machine(run)
+
+
+def check_machine(run: dict[str, Any]) -> None:
+    """Check that a run states on what it was measured."""
     assert run["load_average"] >= 0
     assert set(run["versions"]) >= {"python", "bytewax", "confluent-kafka", "librdkafka", "mariadb", "msgspec"}
 

@@ -1,4 +1,4 @@
-"""The benchmark of viewers: what it may be asked for."""
+"""The benchmark of viewers: which options it accepts."""
 
 import pytest
 
@@ -11,4 +11,4 @@ def test_numbers_below_1_are_refused(arguments: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         main(["viewers", *arguments.split()])
     assert ended.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].endswith("is no whole number above 0")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("is not a whole number above 0")
