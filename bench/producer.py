@@ -9,7 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
 
-from clients import kafka
+from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -42,7 +42,7 @@ class Producer:
         prompt = {"linger_ms": 0, "socket_nagle_disable": True}
         large = {"queue_buffering_max_messages": 10_000_000}
         with kafka.translated("KAFKA_CONFIG_*"):
-            self._client = Client(kafka.client_config(settings, tuning=prompt, enable_idempotence=True, **large))
+            self._client = Client(kafka_config.client_config(settings, tuning=prompt, enable_idempotence=True, **large))
         self._topic = settings.visits_topic
         self._partitions = cycle(range(partitions))
         self._sent: list[Sent] = []

@@ -45,7 +45,7 @@ def reading(settings: Settings) -> Iterator[Any]:
             connection.autocommit = True
             yield connection.cursor()
     except (ConnectionLost, Transient) as error:
-        raise mariadb.away(error) from error
+        raise mariadb.unavailable(error) from error
 
 
 def counted(cursor: Any) -> int:

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from bench.transactions import control_records
-from clients import kafka, mariadb
+from clients import kafka, kafka_config, mariadb
 from clients.mariadb import Login
 from ops.servers import ROOT, Servers
 from settings import Settings
@@ -94,7 +94,7 @@ def test_idle_counts_cpu_seconds_of_a_time_without_visits(bench: Any) -> None:
 
 def test_every_transaction_is_a_control_record(settings: Settings) -> None:
     """In each partition that it wrote to; a transaction without outputs leaves none."""
-    producer = Producer(kafka.client_config(settings, transactional_id=settings.carts_topic))
+    producer = Producer(kafka_config.client_config(settings, transactional_id=settings.carts_topic))
     producer.init_transactions(30)
     for partitions in ([0], [0, 0, 1], [3], []):
         producer.begin_transaction()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from operators.decode import Visit
 from operators.echo import EchoSink, visit_line
+from operators.visit import Visit
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
