@@ -26,7 +26,7 @@ class AnomalyOptions:
 class Options:
     """All options of `python -m simulate`.
 
-    `rate` is messages a second, 0 for flat out; None, only with `replay`, is the file's own pace.
+    `rate` is messages a second, 0 for flat out; None, only with `replay`, is the recorded pace.
     `start_ms` is milliseconds since 1970 UTC; None: visits carry the present time.
     """
 

@@ -26,7 +26,7 @@ from simulate.workload import draw_countries, draw_templates
 
 TICK_S = 0.01
 _CATCH_UP_S = 1.0
-"""A longer backlog is not caught up with: whatever held up the messages has delayed the schedule."""
+"""A longer delay is not caught up with: whatever held up the messages moves the schedule."""
 
 
 class MessageSource(Protocol):

@@ -19,7 +19,7 @@ class Late(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """The message is the one before it once more."""
+    """The message is a copy of the one before it."""
 
 
 Anomaly = MalformedKind | Late | Duplicate

@@ -1,4 +1,4 @@
-"""What the user sees elsewhere than on a terminal: a line every five seconds, whatever came between."""
+"""What the user sees without a terminal: a line every five seconds, also after a pause."""
 
 import pytest
 
