@@ -54,6 +54,17 @@ def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
     return cast(list[tuple[str, bytes | None]], message.headers() or [])
 
 
+def printable(value: bytes | None) -> str:
+    r"""Return a message's bytes on one line: as text where it is printable, else escaped (\x00, \n); null is \N."""
+    if value is None:
+        return r"\N"
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return repr(value)[2:-1]
+    return text if text.isprintable() else repr(value)[2:-1]
+
+
 class Topic(NamedTuple):
     """What Kafka says of a topic."""
 

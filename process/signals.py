@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT (Ctrl-C): how a program that must end in order notes them."""
+"""SIGTERM and SIGINT (Ctrl-C): how a program that must end in order receives them."""
 
 import os
 import select
@@ -8,35 +8,37 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """Whether SIGTERM or SIGINT has come.
+    """Whether SIGTERM or SIGINT has been received, and how often: a second one may mean more than the first.
 
-    No threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
+    Not a threading.Event: set() in a handler waits for ever for the lock that an interrupted wait() holds.
     """
 
     def __init__(self) -> None:
-        self._hears, self._tells = os.pipe()
+        self.requests = 0
+        self._reader, self._writer = os.pipe()
 
     def set(self) -> None:
-        """Note that the end was asked for."""
-        os.write(self._tells, b"!")
+        """Count a request to stop, and wake whatever waits for it."""
+        self.requests += 1
+        os.write(self._writer, b"!")
 
     def is_set(self) -> bool:
-        """Tell whether it was."""
-        return self.wait(0)
+        """Return whether a stop was requested."""
+        return self.requests > 0
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it is, but no longer than this; tell whether it was."""
-        return bool(select.select([self._hears], [], [], timeout_s)[0])
+        """Wait until a stop is requested, at most this long; return whether it was."""
+        return bool(select.select([self._reader], [], [], timeout_s)[0])
 
     def close(self) -> None:
         """Close the pipe."""
-        os.close(self._hears)
-        os.close(self._tells)
+        os.close(self._reader)
+        os.close(self._writer)
 
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Note SIGTERM and SIGINT for as long as this lasts."""
+    """Count SIGTERM and SIGINT, instead of ending by them, for as long as this lasts."""
     stop = Stop()
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,1 +1,1 @@
-"""The visitors: visits into Kafka at any pace, late, twice or broken on demand, and the truth about them."""
+"""The load generator: visits into Kafka at any rate, with anomalies on demand, and the truth about them."""

@@ -1,4 +1,4 @@
-"""`python -m simulate`: visits into Kafka, from a shop that there is not."""
+"""`python -m simulate`: the load generator; sends made-up or recorded visits to Kafka."""
 
 import os
 import sys
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from clients.kafka import printable
 from process.errors import Fatal
+from process.signals import stop_signals
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.options import Options
-from simulate.run import TICK_S, simulate, source_of, until_s_of
-from simulate.stop import Stop
+from simulate.run import TICK_S, deadline_of, simulate, source_of
 from simulate.summary import text_of
-from simulate.text import shown
 
 DELIVERY_FAILED = 1
 
@@ -33,8 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(options: Options, settings: Settings) -> int:
-    stop = Stop()
-    with stop.on_signals():
+    with stop_signals() as stop:
         summary, fatal = simulate(options, settings, stop)
     if options.summary == "json":
         print(msgspec.json.encode(summary).decode())
@@ -46,19 +45,18 @@ def _run(options: Options, settings: Settings) -> int:
 
 
 def _print(options: Options, settings: Settings) -> int:
-    """Print the messages, one a line: planned ones at once, those of the present at their pace."""
+    """Print the messages, one a line: with planned dates at once, with the present time at their rate."""
     planned = options.start_ms is not None or options.replay is not None
-    source = source_of(options, settings, paced=not planned)
-    until_s = until_s_of(options)
-    begun = time.monotonic()
+    source = source_of(options, settings, scheduled=not planned)
+    begun, deadline = time.monotonic(), deadline_of(options)
     try:
-        while not source.done and (elapsed_s := time.monotonic() - begun) < until_s:
-            if (due := source.due(elapsed_s)) < 1:
+        while not (source.done or deadline.passed):
+            if (due := source.due(time.monotonic() - begun)) < 1:
                 time.sleep(TICK_S)
                 continue
-            print(*map(shown, source.take(due).values), sep="\n", flush=True)
+            print(*map(printable, source.take(due).values), sep="\n", flush=True)
     except (BrokenPipeError, KeyboardInterrupt):
-        # Who reads has seen enough: what is still buffered goes nowhere.
+        # The output is closed, or no longer needed: discard what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -1,4 +1,4 @@
-"""The command line: what may be asked of the visitors, checked before anything is touched."""
+"""The command line: the options of the load generator, checked before anything is touched."""
 
 import argparse
 import time
@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from simulate import quantities
-from simulate.draws import Odds
-from simulate.options import Options
+from simulate.options import AnomalyOptions, Options
 from simulate.schedule import PROFILES
-from simulate.world import USUAL_ACTIONS
+from simulate.workload import USUAL_ACTIONS
 
 _EXAMPLES = """\
-five usual uses:
-  a thousand visits a second with the present time, until Ctrl-C:
+five common uses:
+  a thousand visits a second, dated now, until Ctrl-C:
     python -m simulate --rate 1000
-  the same messages on every run, one in a hundred broken, to look at and not to send:
+  the same messages on every run, one in a hundred malformed, printed instead of sent:
     python -m simulate --count 10000 --seed 42 --start 2026-01-01T00:00:00Z --malformed-share 0.01 --dry-run
-  a million as fast as Kafka takes them, and the figures as JSON:
+  a million as fast as Kafka accepts them, and the figures as JSON:
     python -m simulate --rate 0 --count 1000000 --summary json
-  a hard day, and the truth to judge the database by (python -m ops verify --truth truth.json):
+  every anomaly, and the truth to check the database against (python -m ops verify --truth truth.json):
     python -m simulate --rate 2000 --profile wave --duration 10s --late-share 0.02 --late-by 1h \\
       --out-of-order 2s --duplicate-share 0.01 --malformed-share 0.01 --key country --truth truth.json
-  recorded visits once more, sixty times as fast as they came:
+  a replay of recorded visits, sixty times as fast as they were recorded:
     python -m simulate --replay visits.ndjson --speed 60
 """
 
@@ -50,13 +49,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def options_of(argv: Sequence[str]) -> Options:
-    """Read the command line; what is not allowed ends the process with one line and exit code 2."""
+    """Parse the command line; what is not allowed ends the process with an error message and exit code 2."""
     parser = _parser()
     given = parser.parse_args(argv)
     if given.replay:
         _check_replay(parser, given)
     if given.dry_run and given.truth:
-        parser.error("--truth tells of what Kafka acknowledged: it is not allowed with --dry-run")
+        parser.error("--truth records what Kafka acknowledged: it is not allowed with --dry-run")
     if given.dry_run and given.summary == "json":
         parser.error("--summary json and --dry-run both write to standard output: choose one")
     if given.late_by and not given.late_share:
@@ -66,20 +65,20 @@ def options_of(argv: Sequence[str]) -> Options:
     if given.zipf is not None and given.countries is not None and not isinstance(given.countries, int):
         parser.error("--zipf is not allowed with weights in --countries: they are the skew")
     options = _options(given)
-    odds = options.odds
-    if odds.malformed_share + odds.duplicate_share + odds.late_share > 1 + 1e-9:
+    anomalies = options.anomalies
+    if anomalies.malformed_share + anomalies.duplicate_share + anomalies.late_share > 1 + 1e-9:
         parser.error("--malformed-share, --duplicate-share and --late-share are more than 1 together")
     begin_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
-    if begin_ms < odds.late_by_ms + odds.out_of_order_ms:
-        parser.error("--late-by and --out-of-order lead to before 1970, where no visit is: choose a later --start")
+    if begin_ms < anomalies.late_by_ms + anomalies.out_of_order_ms:
+        parser.error("--late-by and --out-of-order would date visits before 1970: choose a later --start")
     return options
 
 
 def _options(given: argparse.Namespace) -> Options:
     late_by_ms = given.late_by or quantities.time_ms("30s")
-    own_pace = given.replay is not None and given.rate is None
+    recorded_pace = given.replay is not None and given.rate is None
     return Options(
-        rate=None if own_pace else Fraction(1000) if given.rate is None else given.rate,
+        rate=None if recorded_pace else Fraction(1000) if given.rate is None else given.rate,
         profile=given.profile or "steady",
         speed=Fraction(1) if given.speed is None else given.speed,
         count=given.count,
@@ -89,7 +88,7 @@ def _options(given: argparse.Namespace) -> Options:
         countries=20 if given.countries is None else given.countries,
         zipf=Decimal(1) if given.zipf is None else given.zipf,
         actions=given.actions or USUAL_ACTIONS,
-        odds=Odds(
+        anomalies=AnomalyOptions(
             malformed_share=given.malformed_share or 0.0,
             duplicate_share=given.duplicate_share or 0.0,
             late_share=given.late_share or 0.0,
@@ -110,15 +109,15 @@ def _check_replay(parser: _Parser, given: argparse.Namespace) -> None:
             option = name.replace("_", "-")
             parser.error(f"--{option} is not allowed with --replay: the visits come from the file")
     if given.rate:
-        parser.error("--rate with --replay can only be 0 (flat out); --speed makes the file's own pace faster")
+        parser.error("--rate with --replay can only be 0 (flat out); --speed makes the recorded pace faster")
     if given.rate == 0 and given.speed is not None:
-        parser.error("--speed is not allowed with --replay and --rate 0: flat out has no pace")
+        parser.error("--speed is not allowed with --replay and --rate 0: flat out ignores the recorded pace")
 
 
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m simulate",
-        description="Visits into Kafka: topic VISITS_TOPIC at KAFKA_BOOTSTRAP_SERVERS.",
+        description="Load generator: sends visits to topic VISITS_TOPIC of the Kafka at KAFKA_BOOTSTRAP_SERVERS.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -126,35 +125,35 @@ def _parser() -> _Parser:
     pace = parser.add_argument_group("how many, how fast")
     add = pace.add_argument
     add("--rate", type=quantities.rate, metavar="N", help="messages a second; 0: flat out (default 1000)")
-    add("--profile", choices=PROFILES, help="how the rate goes up and down around --rate (default steady)")
+    add("--profile", choices=PROFILES, help="how the rate varies around --rate (default steady)")
     add = pace.add_mutually_exclusive_group().add_argument
-    add("--count", type=quantities.count, metavar="N", help="end after so many messages")
+    add("--count", type=quantities.count, metavar="N", help="end after this many messages")
     add("--duration", type=quantities.time_ms, metavar="TIME", help="end after a time, such as 60 or 5m")
-    _add_world(parser)
-    _add_oddities(parser)
-    add = parser.add_argument_group("what comes out").add_argument
-    add("--truth", type=Path, metavar="FILE", help="write what database and outputs must hold in the end")
+    _add_visits(parser)
+    _add_anomalies(parser)
+    add = parser.add_argument_group("output").add_argument
+    add("--truth", type=Path, metavar="FILE", help="write what database and output topics must contain in the end")
     add("--summary", choices=("text", "json"), default="text", help="json: one line on standard output (default text)")
     add("--dry-run", action="store_true", help=r"print the messages and send nothing; \N is a null value")
     return parser
 
 
-def _add_world(parser: argparse.ArgumentParser) -> None:
+def _add_visits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which visits").add_argument
-    add("--seed", type=quantities.seed, metavar="N", help="another seed, another world (default 42)")
-    add("--start", type=quantities.start_ms, metavar="DATE", help="dates from here on, the same on every run")
-    add("--speed", type=quantities.speed, metavar="X", help="the visits' own time against real time (default 1)")
+    add("--seed", type=quantities.seed, metavar="N", help="another seed gives other visits (default 42)")
+    add("--start", type=quantities.start_ms, metavar="DATE", help="date visits from here on, the same on every run")
+    add("--speed", type=quantities.speed, metavar="X", help="event time against real time (default 1)")
     add("--countries", type=quantities.countries, metavar="N", help="how many, or USA=5,DEU=2 (default 20)")
     add("--zipf", type=quantities.zipf, metavar="S", help="skew: the n-th country weighs 1 / n**S (default 1)")
     add("--actions", type=quantities.actions, metavar="NAME=W,...", help="last actions and their weights")
     add("--key", choices=("none", "country", "action"), default="none", help="the messages' keys (default none)")
-    add("--replay", type=Path, metavar="FILE", help="visits from a file instead: NDJSON, or CSV with a header")
+    add("--replay", type=Path, metavar="FILE", help="send visits from a file instead: NDJSON, or CSV with a header")
 
 
-def _add_oddities(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("out of the ordinary").add_argument
-    add("--late-share", type=quantities.share, metavar="SHARE", help="visits dated earlier than they come")
+def _add_anomalies(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("anomalies").add_argument
+    add("--late-share", type=quantities.share, metavar="SHARE", help="visits dated earlier than they are sent")
     add("--late-by", type=quantities.time_ms, metavar="TIME", help="by how much at most, up to days (default 30s)")
-    add("--out-of-order", type=quantities.time_ms, metavar="TIME", help="dates are mixed up within this time")
-    add("--duplicate-share", type=quantities.share, metavar="SHARE", help="messages that are sent once more")
-    add("--malformed-share", type=quantities.share, metavar="SHARE", help="messages that are no visits")
+    add("--out-of-order", type=quantities.time_ms, metavar="TIME", help="visits are dated up to this much earlier")
+    add("--duplicate-share", type=quantities.share, metavar="SHARE", help="messages that repeat the one before")
+    add("--malformed-share", type=quantities.share, metavar="SHARE", help="messages that are not valid visits")

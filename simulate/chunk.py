@@ -1,56 +1,56 @@
-"""What the visitors hand to the sender: some messages in their order, and what each of them is."""
+"""What a message source hands to the sender: some messages in their order, and what each of them is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from simulate.deck import Deck
+from simulate.templates import Templates
 
 MAX_MESSAGES = 4096
 
 Positions = Sequence[int]
-"""Some of a chunk's messages, rising: those of one partition."""
+"""Some of a chunk's messages, in rising order: those of one partition."""
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Messages in the order in which they are sent; `values`, `keys`, `cards` and `dates_ms` are parallel.
+    """Messages in the order in which they are sent; `values`, `keys`, `indexes` and `dates_ms` are parallel.
 
-    `cards` are indexes into `deck`; `deck.blank` where the message is no visit, and `rejected` has the reason
-    at its position. `dates_ms` are milliseconds since 1970 UTC. `first` is the number of messages before this
-    chunk; `late` and `repeated` are the positions of those that are.
+    `indexes` are those of `templates`: `rejected_index` where a message is not a valid visit, and `rejected` has
+    the reason by position. `dates_ms` are milliseconds since 1970 UTC. `first` is the number of messages before
+    this chunk; `late` and `duplicates` are the positions of those that are.
     """
 
     first: int
-    deck: Deck
+    templates: Templates
     values: list[bytes | None]
     keys: list[bytes | None] | None
-    cards: list[int]
+    indexes: list[int]
     dates_ms: list[int]
     rejected: dict[int, str] = field(default_factory=dict)
     late: list[int] = field(default_factory=list)
-    repeated: list[int] = field(default_factory=list)
+    duplicates: list[int] = field(default_factory=list)
 
     def reject(self, position: int, reason: str) -> None:
-        """Note that a message is no visit."""
-        self.cards[position] = self.deck.blank
+        """Mark a message as one that is not a valid visit."""
+        self.indexes[position] = self.templates.rejected_index
         self.rejected[position] = reason
 
-    def repeat(self, position: int, source: "Chunk", original: int) -> None:
-        """Send a message of `source` once more, in place of the one at `position`."""
+    def duplicate(self, position: int, source: "Chunk", original: int) -> None:
+        """Replace the message at `position` by a copy of the one at `original` in `source`."""
         self.values[position] = source.values[original]
-        self.cards[position] = source.cards[original]
+        self.indexes[position] = source.indexes[original]
         self.dates_ms[position] = source.dates_ms[original]
         if self.keys is not None and source.keys is not None:
             self.keys[position] = source.keys[original]
         if original in source.rejected:
             self.rejected[position] = source.rejected[original]
-        self.repeated.append(position)
+        self.duplicates.append(position)
 
-    def part(self, positions_by_partition: Sequence[Positions]) -> "Chunk":
+    def subset(self, positions_by_partition: Sequence[Positions]) -> "Chunk":
         """Return a chunk of some of the messages."""
         if sum(map(len, positions_by_partition)) == len(self.values):
             return self
@@ -58,19 +58,19 @@ class Chunk:
         new = {position: n for n, position in enumerate(positions)}
         return Chunk(
             first=self.first,
-            deck=self.deck,
+            templates=self.templates,
             values=[self.values[n] for n in positions],
             keys=None if self.keys is None else [self.keys[n] for n in positions],
-            cards=[self.cards[n] for n in positions],
+            indexes=[self.indexes[n] for n in positions],
             dates_ms=[self.dates_ms[n] for n in positions],
             rejected={new[n]: reason for n, reason in self.rejected.items() if n in new},
             late=[new[n] for n in self.late if n in new],
-            repeated=[new[n] for n in self.repeated if n in new],
+            duplicates=[new[n] for n in self.duplicates if n in new],
         )
 
 
 def at(items: list[_Item], positions: Positions) -> list[_Item]:
-    """Return the items at the positions; a range, as partitions that take turns have it, is a quick slice."""
+    """Return the items at the positions; a range, as round-robin partitions have it, is a quick slice."""
     if isinstance(positions, range):
         return items[positions.start : positions.stop : positions.step]
     return [items[position] for position in positions]

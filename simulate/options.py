@@ -1,19 +1,32 @@
-"""What the command line asks for, checked."""
+"""What the command line sets, checked."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-from simulate.draws import Odds
-from simulate.world import Weights
+from simulate.workload import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnomalyOptions:
+    """Shares of the messages that are anomalies, 0 to 1 each and together, and by how many milliseconds.
+
+    Late visits are dated up to `late_by_ms` earlier; all visits are dated up to `out_of_order_ms` earlier.
+    """
+
+    malformed_share: float = 0.0
+    duplicate_share: float = 0.0
+    late_share: float = 0.0
+    late_by_ms: int = 0
+    out_of_order_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Everything that `python -m simulate` can be asked for.
+    """All options of `python -m simulate`.
 
-    `rate` is messages a second, 0 for flat out; None, only with `replay`, is the file's own pace.
+    `rate` is messages a second, 0 for flat out; None, only with `replay`, is the recorded pace.
     `start_ms` is milliseconds since 1970 UTC; None: visits carry the present time.
     """
 
@@ -27,7 +40,7 @@ class Options:
     countries: int | Weights
     zipf: Decimal
     actions: Weights
-    odds: Odds
+    anomalies: AnomalyOptions
     key: str
     replay: Path | None
     truth: Path | None

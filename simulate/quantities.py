@@ -1,4 +1,4 @@
-"""How numbers, times, shares and weights are written on the command line."""
+"""Parsers of the numbers, times, shares and weights on the command line."""
 
 import argparse
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from simulate.dates import END_MS, milliseconds
-from simulate.world import MAX_COUNTRIES, Weights
+from simulate.workload import MAX_COUNTRIES, Weights
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_NAME_CHARACTERS = 64
@@ -18,8 +18,8 @@ _LONGEST_MS = Decimal(10_000 * _UNITS_MS["d"])
 _Value = TypeVar("_Value")
 
 
-def _reads(allowed: str) -> Callable[[Callable[[str], _Value]], Callable[[str], _Value]]:
-    """Make what a function cannot read one line that says what is allowed."""
+def _parser(allowed: str) -> Callable[[Callable[[str], _Value]], Callable[[str], _Value]]:
+    """Turn what a function cannot parse into one error message that states what is allowed."""
 
     def decorate(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
         def parsed(text: str) -> _Value:
@@ -35,53 +35,53 @@ def _reads(allowed: str) -> Callable[[Callable[[str], _Value]], Callable[[str], 
 
 def _number(text: str, lowest: Decimal, highest: Decimal) -> Decimal:
     number = Decimal(text)
-    if not lowest <= number <= highest:  # NaN compares with nothing: InvalidOperation
+    if not lowest <= number <= highest:  # NaN raises InvalidOperation
         raise ValueError(text)
     return number
 
 
-@_reads("messages a second, 0 (flat out) or 0.001 to 1000000000")
+@_parser("messages a second, 0 (flat out) or 0.001 to 1000000000")
 def rate(text: str) -> Fraction:
-    """Read --rate."""
+    """Parse --rate."""
     number = _number(text, Decimal(0), _MOST)
     if 0 < number < Decimal("0.001"):
         raise ValueError(text)
     return Fraction(number)
 
 
-@_reads("a factor from 0.001 to 1000000")
+@_parser("a factor from 0.001 to 1000000")
 def speed(text: str) -> Fraction:
-    """Read --speed."""
+    """Parse --speed."""
     return Fraction(_number(text, Decimal("0.001"), Decimal(10**6)))
 
 
-@_reads("a whole number of messages, 1 or more")
+@_parser("a whole number of messages, 1 or more")
 def count(text: str) -> int:
-    """Read --count."""
+    """Parse --count."""
     return _whole(text, 1, 10**15)
 
 
-@_reads("a whole number, 0 or more")
+@_parser("a whole number, 0 or more")
 def seed(text: str) -> int:
-    """Read --seed."""
+    """Parse --seed."""
     return _whole(text, 0, 2**64)
 
 
-@_reads("a share of the messages from 0 to 1, such as 0.01")
+@_parser("a share of the messages from 0 to 1, such as 0.01")
 def share(text: str) -> float:
-    """Read --malformed-share and its like."""
+    """Parse --malformed-share and the other shares."""
     return float(_number(text, Decimal(0), Decimal(1)))
 
 
-@_reads("an exponent from 0 (all alike) to 5")
+@_parser("an exponent from 0 (all equal) to 5")
 def zipf(text: str) -> Decimal:
-    """Read --zipf."""
+    """Parse --zipf."""
     return _number(text, Decimal(0), Decimal(5))
 
 
-@_reads("a time above 0 and up to 10000d, such as 500ms, 30s, 5m, 2h, 3d; without a unit it is seconds")
+@_parser("a time above 0 and up to 10000d, such as 500ms, 30s, 5m, 2h, 3d; without a unit it is seconds")
 def time_ms(text: str) -> int:
-    """Read a length of time, milliseconds."""
+    """Parse a length of time; return milliseconds."""
     digits = text.rstrip("dhms")
     unit_ms = _UNITS_MS[text[len(digits) :] or "s"]
     exact = _number(digits, Decimal(0), _LONGEST_MS / unit_ms) * unit_ms
@@ -90,9 +90,9 @@ def time_ms(text: str) -> int:
     return int(exact)
 
 
-@_reads("a date with an offset, from 1970 to 2099, such as 2026-01-01T00:00:00Z")
+@_parser("a date with an offset, from 1970 to 2099, such as 2026-01-01T00:00:00Z")
 def start_ms(text: str) -> int:
-    """Read --start, milliseconds since 1970 UTC."""
+    """Parse --start; return milliseconds since 1970 UTC."""
     date = datetime.fromisoformat(text)
     if date.tzinfo is None:
         raise ValueError(text)
@@ -102,15 +102,15 @@ def start_ms(text: str) -> int:
     return start
 
 
-@_reads(f"1 to {MAX_COUNTRIES}, or names with weights such as USA=5,DEU=2.5")
+@_parser(f"1 to {MAX_COUNTRIES}, or names with weights such as USA=5,DEU=2.5")
 def countries(text: str) -> int | Weights:
-    """Read --countries."""
+    """Parse --countries."""
     return _weights(text) if "=" in text else _whole(text, 1, MAX_COUNTRIES)
 
 
-@_reads("names with weights above 0, such as CATALOG=50,FAQ=10,SHOPPING_CART=25,ORDER=15")
+@_parser("names with weights above 0, such as CATALOG=50,FAQ=10,SHOPPING_CART=25,ORDER=15")
 def actions(text: str) -> Weights:
-    """Read --actions."""
+    """Parse --actions."""
     return _weights(text)
 
 

@@ -1,4 +1,4 @@
-"""Recorded visits once more: a file of NDJSON, or of CSV with a header, at its own pace, faster, or flat out."""
+"""Replay of recorded visits: a file of NDJSON, or of CSV with a header, at its recorded pace, faster, or flat out."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from oracle.message import Visit, classify
 from process.errors import ExitCode, Fatal
 from simulate.chunk import MAX_MESSAGES, Chunk
-from simulate.deck import Card, Deck
+from simulate.templates import Template, Templates
 
 _FIELDS = ("visitDate", "country", "lastAction", "duration")
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
@@ -29,10 +29,10 @@ class _Line(NamedTuple):
 
 
 class Replay:
-    """The file's messages as they are, byte by byte; CSV rows as JSON. It is read as it is sent, never whole.
+    """The file's messages, byte by byte; CSV rows as JSON. The file is read as it is sent, never whole.
 
     A visit is due when as much time has passed as lies between the first visit's date and its own, divided by
-    `speed`; one that is dated before its predecessor, and what is no visit, follows at once. Without a speed
+    `speed`; a visit that is dated before its predecessor, or an invalid message, is due at once. Without a speed
     all are due at once.
 
     :raises Fatal: the file cannot be read.
@@ -53,11 +53,11 @@ class Replay:
 
     def due(self, elapsed_s: float) -> int:
         """Return how many messages may be taken now."""
-        return bisect_right(self._dues_s, elapsed_s) - self._next
+        return bisect_right(self._due_times_s, elapsed_s) - self._next
 
     def behind_s(self, elapsed_s: float) -> float:
         """Return for how long the next message has been due, seconds."""
-        due_s = self._dues_s[self._next]
+        due_s = self._due_times_s[self._next]
         return elapsed_s - due_s if due_s else 0.0
 
     def take(self, number: int) -> Chunk:
@@ -80,40 +80,40 @@ class Replay:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             message = f"--replay {self._path} cannot be read: {error}"
             raise Fatal(message, ExitCode.CONFIG) from error
-        self._dues_s = [line.due_s for line in self._block]
+        self._due_times_s = [line.due_s for line in self._block]
 
     @staticmethod
     def _dated(messages: Iterable[bytes], speed: Fraction | None, zone: ZoneInfo | None) -> Iterator[_Line]:
         first_ms, due_s = None, 0.0
         for value in messages:
-            what = classify(value, zone)
-            if not isinstance(what, Visit):
-                yield _Line(value, due_s, None, what)
+            outcome = classify(value, zone)
+            if not isinstance(outcome, Visit):
+                yield _Line(value, due_s, None, outcome)
                 continue
-            date_ms = _date_ms(what)
+            date_ms = _date_ms(outcome)
             first_ms = date_ms if first_ms is None else first_ms
             if speed is not None:
                 due_s = max(due_s, float((date_ms - first_ms) / (1000 * speed)))
-            yield _Line(value, due_s, what, "")
+            yield _Line(value, due_s, outcome, "")
 
     def _chunk(self, lines: list[_Line]) -> Chunk:
-        cards: dict[Card, int] = {}
-        drawn: list[int] = []
+        index_of: dict[Template, int] = {}
+        indexes: list[int] = []
         dates_ms: list[int] = []
         rejected: dict[int, str] = {}
         for position, line in enumerate(lines):
             if line.visit is None:
                 rejected[position] = line.reason
-                drawn.append(-1)
+                indexes.append(-1)
                 dates_ms.append(dates_ms[-1] if dates_ms else 0)
             else:
-                card = Card(line.visit.country, line.visit.last_action, line.visit.duration_s)
-                drawn.append(cards.setdefault(card, len(cards)))
+                template = Template(line.visit.country, line.visit.last_action, line.visit.duration_s)
+                indexes.append(index_of.setdefault(template, len(index_of)))
                 dates_ms.append(_date_ms(line.visit))
-        deck = Deck(list(cards))
-        drawn = [deck.blank if card < 0 else card for card in drawn]
+        templates = Templates(list(index_of))
+        indexes = [templates.rejected_index if index < 0 else index for index in indexes]
         values: list[bytes | None] = [line.value for line in lines]
-        return Chunk(self._taken, deck, values, self._keys_of(lines), drawn, dates_ms, rejected)
+        return Chunk(self._taken, templates, values, self._keys_of(lines), indexes, dates_ms, rejected)
 
     def _keys_of(self, lines: list[_Line]) -> list[bytes | None] | None:
         if self._key == "none":
@@ -137,13 +137,13 @@ def _lines_in(path: Path) -> Iterator[bytes]:
         texts = filter(None, (line.rstrip(b"\r\n") for line in file))
         for number, text in enumerate(texts):
             if not number and not text.lstrip().startswith(b"{"):
-                _warn_of(path)
+                _warn_not_json(path)
             yield text
 
 
-def _warn_of(path: Path) -> None:
-    said = "is no JSON object, and is sent as it is; if the file is CSV, its name must end in .csv"
-    print(f"simulate: the first line of --replay {path} {said}", file=sys.stderr, flush=True)
+def _warn_not_json(path: Path) -> None:
+    warning = "is not a JSON object and is sent unchanged; if the file is CSV, its name must end in .csv"
+    print(f"simulate: the first line of --replay {path} {warning}", file=sys.stderr, flush=True)
 
 
 def _rows_in(path: Path) -> Iterator[bytes]:
@@ -151,7 +151,7 @@ def _rows_in(path: Path) -> Iterator[bytes]:
         rows = csv.DictReader(file)
         header = rows.fieldnames or ()
         if missing := [name for name in _FIELDS if name not in header]:
-            message = f"--replay {path}: the header has no {', '.join(missing)}; it must name {', '.join(_FIELDS)}"
+            message = f"--replay {path}: the header has no {', '.join(missing)}; it must contain {', '.join(_FIELDS)}"
             raise Fatal(message, ExitCode.CONFIG)
         for row in rows:
             visit = {name: row[name] for name in _FIELDS}

@@ -1,6 +1,6 @@
-"""When each visit comes: a rate, a profile around it, and the speed of the visits' own time.
+"""When each visit is sent: a rate, a profile around it, and the speed of event time.
 
-Everything that decides bytes is computed in whole numbers, so that it is the same on any machine.
+Whatever determines the bytes is computed in whole numbers, so that it is the same on any machine.
 """
 
 from bisect import bisect_right
@@ -15,16 +15,16 @@ PROFILES: dict[str, Sequence[int]] = {
     "wave": tuple(1000 + round(900 * sin(2 * pi * second / 60)) for second in range(60)),
     "ramp": tuple(115 + 30 * second for second in range(60)),
 }
-"""Per profile, each second's share of the rate, in thousandths, over and over; 1000 on average."""
+"""Per profile, each second's share of the rate, in thousandths, repeated; 1000 on average."""
 
 NOMINAL_RATE = Fraction(1000)
-"""Visits per second of the visits' own time where there is no other pace: flat out with a start."""
+"""Visits per second of event time where no rate is given: flat out with --start."""
 
 
 class Schedule:
     """The moments at which messages are due, in seconds of real time since the start.
 
-    Message n is due when the profile has let n messages pass; the first one at once.
+    Message n is due when the profile has let n messages pass; message 0 at once.
     """
 
     def __init__(self, rate: Fraction, profile: str = "steady", speed: Fraction = Fraction(1)) -> None:
@@ -48,7 +48,7 @@ class Schedule:
         return (numerator + step * message) / denominator
 
     def dates_ms(self, first: int, number: int) -> list[int]:
-        """Return when messages first, first + 1, … are due in the visits' own time, milliseconds since the start."""
+        """Return when messages first, first + 1, … are due in event time, milliseconds since the start."""
         dates: list[int] = []
         position, end = first, first + number
         while position < end:

@@ -11,21 +11,21 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from simulate.tally import Tally
+from simulate.stats import RunStats
 
 _LINE_EVERY_S = 5
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 class View(Protocol):
-    """Shows a tally, as often as it likes to."""
+    """Shows a run's figures, as often as suits it."""
 
-    def show(self, tally: Tally) -> None:
-        """Show how things stand."""
+    def show(self, stats: RunStats) -> None:
+        """Show the present figures."""
 
 
 @contextmanager
-def view() -> Iterator[View]:
+def open_view() -> Iterator[View]:
     """Return the view that suits standard error."""
     if not sys.stderr.isatty():
         yield _Lines()
@@ -38,11 +38,11 @@ class _Lines:
     def __init__(self) -> None:
         self._next_s = float(_LINE_EVERY_S)
 
-    def show(self, tally: Tally) -> None:
-        if tally.elapsed_s < self._next_s:
+    def show(self, stats: RunStats) -> None:
+        if stats.elapsed_s < self._next_s:
             return
-        self._next_s = (tally.elapsed_s // _LINE_EVERY_S + 1) * _LINE_EVERY_S
-        print(line_of(tally), file=sys.stderr, flush=True)
+        self._next_s = (stats.elapsed_s // _LINE_EVERY_S + 1) * _LINE_EVERY_S
+        print(line_of(stats), file=sys.stderr, flush=True)
 
 
 class _Panel:
@@ -50,67 +50,68 @@ class _Panel:
         self._live = live
         self._next_s = 0.0
 
-    def show(self, tally: Tally) -> None:
-        if tally.elapsed_s < self._next_s:
+    def show(self, stats: RunStats) -> None:
+        if stats.elapsed_s < self._next_s:
             return
-        self._next_s = tally.elapsed_s + 0.25
-        self._live.update(panel_of(tally), refresh=True)
+        self._next_s = stats.elapsed_s + 0.25
+        self._live.update(panel_of(stats), refresh=True)
 
 
-def asked(tally: Tally) -> str:
-    """Say the rate that was asked for."""
-    if tally.rate is None:
-        return "own pace"
-    return f"{float(tally.rate):,g}/s" if tally.rate else "flat out"
+def target_of(stats: RunStats) -> str:
+    """Return the rate that was requested, as text."""
+    if stats.rate is None:
+        return "recorded pace"
+    return f"{float(stats.rate):,g}/s" if stats.rate else "flat out"
 
 
-def line_of(tally: Tally) -> str:
-    """Say in one line how things stand."""
-    sender = tally.sender
-    reached = tally.last_minute[-1] if tally.last_minute else 0
-    said = [
-        f"{tally.elapsed_s:.0f} s: {sender.acknowledged:,} acknowledged",
-        f"{reached:,}/s ({asked(tally)} asked)",
-        f"{sender.under_way:,} under way",
+def line_of(stats: RunStats) -> str:
+    """Return the present figures as one line."""
+    sender = stats.sender
+    reached = stats.last_minute[-1] if stats.last_minute else 0
+    parts = [
+        f"{stats.elapsed_s:.0f} s: {sender.acknowledged:,} acknowledged",
+        f"{reached:,}/s (target {target_of(stats)})",
+        f"{sender.in_flight:,} in flight",
         f"{len(sender.failures):,} failed",
     ]
     if sender.waited_s:
-        said.append(f"held up by Kafka for {sender.waited_s:.1f} s")
-    return ", ".join([*said, *_remarks(tally)])
+        parts.append(f"held up by Kafka for {sender.waited_s:.1f} s")
+    return ", ".join([*parts, *_remarks(stats)])
 
 
-def panel_of(tally: Tally) -> Panel:
-    """Draw how things stand, with a bar for each of the last 60 seconds."""
-    sender = tally.sender
-    reached = tally.last_minute[-1] if tally.last_minute else 0
+def panel_of(stats: RunStats) -> Panel:
+    """Return the present figures as a panel, with a bar for each of the last 60 seconds."""
+    sender = stats.sender
+    reached = stats.last_minute[-1] if stats.last_minute else 0
     table = Table.grid(padding=(0, 2))
     rows = {
-        "rate": f"{reached:,}/s of {asked(tally)}",
+        "rate": f"{reached:,}/s of {target_of(stats)}",
         "acknowledged": f"{sender.acknowledged:,}",
-        "under way": f"{sender.under_way:,}",
+        "in flight": f"{sender.in_flight:,}",
         "failed": f"{len(sender.failures):,}",
-        "late": f"{tally.late:,}",
-        "repeated": f"{tally.repeated:,}",
-        **{reason: f"{number:,}" for reason, number in sorted(tally.rejected.items())},
+        "late": f"{stats.late:,}",
+        "repeated": f"{stats.duplicates:,}",
+        **{reason: f"{number:,}" for reason, number in sorted(stats.rejected.items())},
         "held up by Kafka": f"{sender.waited_s:.1f} s",
     }
     for name, figure in rows.items():
         table.add_row(name, Text(figure, justify="right"))
-    highest = max(tally.last_minute, default=0)
-    bars = Text(bars_of(tally.last_minute), style="green")
-    legend = Text(f"the last {len(tally.last_minute)} s, up to {highest:,}/s", style="dim")
-    remarks = Text("\n".join(_remarks(tally)), style="bold red")
-    return Panel(Group(table, bars, legend, remarks), title=f"visitors, {tally.elapsed_s:.0f} s", expand=False)
+    highest = max(stats.last_minute, default=0)
+    bars = Text(bars_of(stats.last_minute), style="green")
+    legend = Text(f"the last {len(stats.last_minute)} s, up to {highest:,}/s", style="dim")
+    remarks = Text("\n".join(_remarks(stats)), style="bold red")
+    title = f"load generator, {stats.elapsed_s:.0f} s"
+    return Panel(Group(table, bars, legend, remarks), title=title, expand=False)
 
 
 def bars_of(figures: Sequence[int]) -> str:
-    """Draw a bar for each figure, the highest one full."""
+    """Return a bar for each figure, the highest one full."""
     highest = max(figures, default=0) or 1
     return "".join(_BARS[-(-figure * (len(_BARS) - 1) // highest)] for figure in figures)
 
 
-def _remarks(tally: Tally) -> list[str]:
-    remarks = [f"trouble: {tally.sender.trouble}"] if tally.sender.trouble else []
-    if tally.ending and tally.sender.under_way:
-        remarks.append("waiting for Kafka's answers (a second Ctrl-C gives them up)")
+def _remarks(stats: RunStats) -> list[str]:
+    remarks = [f"Kafka: {stats.sender.last_error}"] if stats.sender.last_error else []
+    if stats.draining and stats.sender.in_flight:
+        remarks.append("waiting for acknowledgements (a second Ctrl-C ends the wait)")
     return remarks

@@ -10,8 +10,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from clients.kafka import printable
 from ops.rejects.record import Rejected
-from simulate.text import shown
 
 FOREIGN = "(no visit named)"
 AGES_S = (("<1h", 3600), ("<1d", 86_400), ("<7d", 604_800))
@@ -83,7 +83,7 @@ def as_table(topic: str, groups: Groups) -> Table:
     table.add_column("oldest (UTC)", no_wrap=True)
     for (reason, partition), figures in rows.items():
         oldest = _time(groups[reason, partition].oldest_ms)[:16].replace("T", " ")
-        table.add_row(Text(shown(reason.encode())), str(partition), *map(str, figures), oldest)
+        table.add_row(Text(printable(reason.encode())), str(partition), *map(str, figures), oldest)
     return table
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from clients.kafka import printable
 from ops.rejects.record import Rejected
-from simulate.text import shown
 
 
 def lines_of(rejected: Rejected, *, most_bytes: int) -> Iterator[str]:
     """Yield a heading, then reason, key, headers and value, each truncated to `most_bytes`."""
     at = datetime.fromtimestamp(rejected.timestamp_ms / 1000, UTC)
     again = f"  sent back {rejected.attempts} times before" if rejected.attempts else ""
-    reason = shown(rejected.reason.encode()) or "no reason"
+    reason = printable(rejected.reason.encode()) or "no reason"
     yield f"partition {rejected.partition} offset {rejected.offset}  {at:%Y-%m-%d %H:%M:%S} UTC  {reason}{again}"
     if rejected.origin:
         yield f"  visit    {_truncated(str(rejected.origin).encode(), most_bytes)}"
@@ -26,8 +26,8 @@ def lines_of(rejected: Rejected, *, most_bytes: int) -> Iterator[str]:
 
 def _truncated(content: bytes | None, most_bytes: int) -> str:
     if content is None or len(content) <= most_bytes:
-        return shown(content)
-    # A character that is not whole would have everything shown as bytes: leave it out.
+        return printable(content)
+    # A character cut in two would have the whole shown as bytes: leave it out.
     head = content[:most_bytes].decode(errors="ignore").encode()
     head = head if content.startswith(head) and len(head) > most_bytes - 4 else content[:most_bytes]
-    return f"{shown(head)}… ({len(content)} bytes)"
+    return f"{printable(head)}… ({len(content)} bytes)"

@@ -1,4 +1,4 @@
-"""`python -m simulate` against real Kafka: what it says it sent is what lies there."""
+"""`python -m simulate` against real Kafka: what it reports as sent is what Kafka contains."""
 
 import os
 import re
@@ -13,19 +13,19 @@ import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from clients import kafka
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from oracle.truth import add, load
 from settings import Settings
+from tests.simulator import ANOMALIES, START, Run, await_messages, check, contents_of, run_to_end, stated
 from tests.support import ends, process_environment, read_committed
-from tests.visitors import HARD_DAY, START, Run, await_messages, check, holding, run_to_end, stated
 
 
 @pytest.mark.parametrize("key", ["none", "country", "action"])
-def test_the_truth_is_what_lies_in_kafka(
+def test_the_truth_is_what_kafka_contains(
     key: str, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Totals, carts in order, rejects by reason and messages per partition, of a hard day."""
-    arguments = ["--rate", "0", "--count", "20001", *HARD_DAY, "--key", key, "--truth", "truth.json"]
+    """Totals, carts in order, rejects by reason and messages per partition, with every anomaly."""
+    arguments = ["--rate", "0", "--count", "20001", *ANOMALIES, "--key", key, "--truth", "truth.json"]
     run_to_end(arguments, environment, tmp_path)
     truth = load(tmp_path / "truth.json")
     assert truth.topic == settings.visits_topic
@@ -43,7 +43,7 @@ def test_the_truth_is_what_lies_in_kafka(
 @pytest.mark.environment(NAIVE_TIMEZONE="Europe/Berlin", WINDOW_LENGTHS_S="10,100")
 def test_the_truth_follows_the_settings(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """Other windows, and a time zone in which dates without an offset are visits."""
-    run_to_end(["--count", "5000", *START, "--rate", "0", *HARD_DAY, "--truth", "truth.json"], environment, tmp_path)
+    run_to_end(["--count", "5000", *START, "--rate", "0", *ANOMALIES, "--truth", "truth.json"], environment, tmp_path)
     truth = load(tmp_path / "truth.json")
     assert (truth.window_lengths_s, truth.naive_timezone) == ((10, 100), "Europe/Berlin")
     assert set(truth.rejected) == {"malformed", "invalid"}
@@ -53,8 +53,8 @@ def test_the_truth_follows_the_settings(settings: Settings, environment: dict[st
 def test_the_same_seed_gives_the_same_bytes_in_the_same_partitions(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Twice sent is the same twice; once slowly, once flat out makes no difference but for the dates' plan."""
-    arguments = ["--count", "4000", *START, "--seed", "7", *HARD_DAY]
+    """Two runs send the same, one at a rate, one flat out."""
+    arguments = ["--count", "4000", *START, "--seed", "7", *ANOMALIES]
     run_to_end([*arguments, "--rate", "1000"], environment, tmp_path)
     run_to_end([*arguments, "--rate", "0"], environment, tmp_path)
     records = read_committed(settings, settings.visits_topic)
@@ -76,11 +76,11 @@ def test_a_dry_run_prints_what_a_run_sends(settings: Settings, environment: dict
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_delivers_what_is_under_way_and_sums_up(
+def test_ctrl_c_delivers_what_is_in_flight_and_sums_up(
     number: signal.Signals, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The truth is written, the summary says what was acknowledged, and the exit code is 0."""
-    run = Run(["--rate", "0", *HARD_DAY, "--truth", "truth.json", "--summary", "json"], environment, tmp_path)
+    """The truth is written, the summary counts what was acknowledged, and the exit code is 0."""
+    run = Run(["--rate", "0", *ANOMALIES, "--truth", "truth.json", "--summary", "json"], environment, tmp_path)
     await_messages(settings, 50_000)
     run.process.send_signal(number)
     code, out, err = run.end(timeout_s=30)
@@ -95,23 +95,25 @@ def test_ctrl_c_delivers_what_is_under_way_and_sums_up(
 def test_truths_of_several_simulators_at_once_add_up(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """All is as the log has it, but for the order in which carts of different simulators came."""
+    """They equal the log, except for the order of carts of different simulators."""
     names = [f"truth{n}.json" for n in range(3)]
-    arguments = ["--rate", "0", "--count", "10000", *HARD_DAY]
+    arguments = ["--rate", "0", "--count", "10000", *ANOMALIES]
     runs = [Run([*arguments, "--seed", str(n), "--truth", name], environment, tmp_path) for n, name in enumerate(names)]
     assert [run.end()[0] for run in runs] == [0, 0, 0]
     truth = add([load(tmp_path / name) for name in names])
-    held = holding(settings, read_committed(settings, settings.visits_topic))
-    unordered = {n: msgspec.structs.replace(carts, in_order=None) for n, carts in held.carts.items()}
-    assert stated(truth) == held._replace(carts=unordered)
+    contents = contents_of(settings, read_committed(settings, settings.visits_topic))
+    unordered = {n: msgspec.structs.replace(carts, in_order=None) for n, carts in contents.carts.items()}
+    assert stated(truth) == contents._replace(carts=unordered)
 
 
-def test_what_kafka_refuses_is_named(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Messages larger than the topic takes: exit code 1, the error's name, and nothing in the truth."""
+def test_messages_that_kafka_refuses_are_reported(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Messages larger than the topic allows: exit code 1, the error's name, and nothing in the truth."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, settings.visits_topic)
     entry = ConfigEntry("max.message.bytes", "10", incremental_operation=AlterConfigOpType.SET)
     resource.add_incremental_config(entry)
-    admin = kafka.admin_client(settings)  # gone before the answer, it would cancel the call
+    admin = kafka.admin_client(settings)  # if it were closed before the response, the call would be cancelled
     admin.incremental_alter_configs([resource])[resource].result()
     code, _, err = Run(["--count", "4", "--truth", "truth.json"], environment, tmp_path).end()
     assert code == 1
@@ -121,10 +123,10 @@ def test_what_kafka_refuses_is_named(settings: Settings, environment: dict[str, 
     assert (sum(truth.messages.values()), truth.totals, truth.unresolved) == (0, [], [])
 
 
-def test_a_truth_that_cannot_be_written_costs_no_summary(
+def test_a_truth_that_cannot_be_written_does_not_suppress_the_summary(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The summary comes first and names no file; then the one line, and its exit code."""
+    """The summary comes first and names no file; then the error message, and its exit code."""
     (tmp_path / "out").mkdir()
     run = Run(["--rate", "500", "--truth", "out/truth.json", "--summary", "json"], environment, tmp_path)
     await_messages(settings, 100)
@@ -138,7 +140,7 @@ def test_a_truth_that_cannot_be_written_costs_no_summary(
     assert err.splitlines()[-1].startswith("simulate: --truth out/truth.json cannot be written: ")
 
 
-def test_a_missing_topic_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_missing_topic_is_one_message(environment: dict[str, str], tmp_path: Path) -> None:
     """It names the topic and the cure."""
     code, out, err = Run(["--count", "1"], environment, tmp_path).end()
     cure = "run python -m ops provision"
@@ -146,7 +148,7 @@ def test_a_missing_topic_is_one_line(environment: dict[str, str], tmp_path: Path
     assert err == f"simulate: VISITS_TOPIC: Kafka has no topic {environment['VISITS_TOPIC']!r}: {cure}\n"
 
 
-def test_kafka_away_is_one_line(tmp_path: Path) -> None:
+def test_an_unavailable_kafka_is_one_message(tmp_path: Path) -> None:
     """It names the address, within seconds."""
     environment = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     code, out, err = Run(["--count", "1"], environment, tmp_path).end(timeout_s=30)
@@ -156,34 +158,34 @@ def test_kafka_away_is_one_line(tmp_path: Path) -> None:
     assert "is Kafka running" in err
 
 
-def test_a_wrong_setting_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
-    """Also one that only Kafka's client knows to be wrong."""
+def test_a_wrong_setting_is_one_message(environment: dict[str, str], tmp_path: Path) -> None:
+    """Also one that only Kafka's client checks."""
     wrong = [("WINDOW_LENGTHS_S", "7,5", "'7,5'"), ("KAFKA_CONFIG_LINGER_MS", "soon", "check the KAFKA_CONFIG_*")]
-    for variable, value, said in wrong:
+    for variable, value, message in wrong:
         code, _, err = Run(["--count", "1"], environment | {variable: value}, tmp_path).end()
         assert code == 78
         assert err.count("\n") == 1
-        assert said in err
+        assert message in err
 
 
 def test_a_terminal_shows_a_live_panel(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """The rate asked and reached, what was acknowledged, what is odd."""
+    """The target rate and the rate reached, what was acknowledged, and the anomalies."""
     ours, theirs = os.openpty()
-    arguments = [sys.executable, "-m", "simulate", "--rate", "2000", "--duration", "2.5", *HARD_DAY]
+    arguments = [sys.executable, "-m", "simulate", "--rate", "2000", "--duration", "2.5", *ANOMALIES]
     process = subprocess.Popen(
         arguments, env=process_environment(environment) | {"TERM": "xterm"}, cwd=tmp_path, stderr=theirs
     )
     os.close(theirs)
-    shown = b""
+    output = b""
     try:
         while data := os.read(ours, 65_536):
-            shown += data
+            output += data
     except OSError:
-        pass  # Linux says EIO when the last writer has closed a terminal
+        pass  # Linux returns EIO when the last writer has closed a terminal
     os.close(ours)
     assert process.wait(30) == 0
-    text = shown.decode()
-    for piece in ("visitors, ", "/s of 2,000/s", "acknowledged", "malformed", "held up by Kafka"):
+    text = output.decode()
+    for piece in ("load generator, ", "/s of 2,000/s", "acknowledged", "malformed", "held up by Kafka"):
         assert piece in text
     assert re.search(r"the last \d+ s", text)
     assert sum(ends(settings, settings.visits_topic).values()) == 5000
@@ -219,7 +221,7 @@ def test_the_documented_uses_work(
         assert f"{in_kafka:,} messages acknowledged in " in err
     if "--truth" in command:
         check(settings, load(tmp_path / "truth.json"))
-        assert re.search(r"^\d+ s: [\d,]+ acknowledged, [\d,]+/s \(2,000/s asked\)", err, re.MULTILINE)
+        assert re.search(r"^\d+ s: [\d,]+ acknowledged, [\d,]+/s \(target 2,000/s\)", err, re.MULTILINE)
 
 
 def test_the_documentation_has_the_five_uses() -> None:

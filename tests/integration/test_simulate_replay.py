@@ -1,4 +1,4 @@
-"""`python -m simulate --replay` against real Kafka: what was recorded lies there once more, and the truth is of it."""
+"""`python -m simulate --replay` against real Kafka: it sends what was recorded, and the truth describes it."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from oracle.truth import load
 from settings import Settings
+from tests.simulator import Run, check
 from tests.support import read_committed
-from tests.visitors import Run, check
 
 CSV = """duration,country,page,lastAction,visitDate
 7,"a,""b\""",/x,SHOPPING_CART,2026-01-01T12:00:00Z
@@ -27,10 +27,10 @@ AGAIN = 3000  # of each line: more than one chunk
 
 @pytest.mark.parametrize("pace", [("--rate", "0"), ("--speed", "1000000")])
 @pytest.mark.parametrize("key", ["none", "country"])
-def test_a_csv_file_comes_into_kafka(
+def test_a_csv_file_is_sent_to_kafka(
     pace: tuple[str, str], key: str, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each row is a message; the truth has the visits, the carts in order, and what is no visit."""
+    """Each row is a message; the truth has the visits, the carts in order, and the rejects."""
     (tmp_path / "visits.csv").write_text(CSV, encoding="utf-8")
     arguments = ["--replay", "visits.csv", *pace, "--key", key, "--truth", "truth.json"]
     code, _, err = Run(arguments, environment, tmp_path).end()
@@ -48,7 +48,7 @@ def test_a_csv_file_comes_into_kafka(
     ]
 
 
-def test_a_recorded_file_comes_flat_out_byte_by_byte(
+def test_a_recorded_file_is_sent_flat_out_byte_by_byte(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Hours of visits within seconds, in the order of the file, with the truth of all of them."""
@@ -59,17 +59,19 @@ def test_a_recorded_file_comes_flat_out_byte_by_byte(
     truth = load(tmp_path / "truth.json")
     records = check(settings, truth)
     assert (truth.visits, truth.rejected) == (2 * AGAIN, {"malformed": AGAIN, "no_timezone": AGAIN})
-    in_order = sorted(records, key=lambda record: (record.offset, record.partition))  # partitions take turns
+    in_order = sorted(records, key=lambda record: (record.offset, record.partition))  # partitions alternate
     assert [record.value for record in in_order] == [line.encode() for line in NDJSON.splitlines() if line] * AGAIN
 
 
-def test_a_file_that_is_no_ndjson_is_warned_of(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """CSV under another name is sent line by line, and one line says so."""
+def test_a_file_that_is_not_ndjson_causes_a_warning(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """CSV under another name is sent line by line, with one warning."""
     (tmp_path / "visits.txt").write_text(CSV, encoding="utf-8")
     code, _, err = Run(["--replay", "visits.txt", "--rate", "0"], environment, tmp_path).end()
     assert code == 0
     assert err.splitlines()[0] == (
-        "simulate: the first line of --replay visits.txt is no JSON object, and is sent as it is; "
+        "simulate: the first line of --replay visits.txt is not a JSON object and is sent unchanged; "
         "if the file is CSV, its name must end in .csv"
     )
     assert len(read_committed(settings, settings.visits_topic)) == 5

@@ -1,4 +1,4 @@
-"""The command line: one clear line for what is not allowed, before anything is touched."""
+"""The command line: one clear error message for what is not allowed, before anything is touched."""
 
 import re
 from fractions import Fraction
@@ -9,7 +9,7 @@ import pytest
 from ops.servers.software import ROOT
 from simulate.__main__ import main
 from simulate.arguments import options_of
-from simulate.draws import Odds
+from simulate.options import AnomalyOptions
 
 NOT_ALLOWED = [
     ("--rate -1", "'-1' is not allowed: messages a second, 0 (flat out) or 0.001 to 1000000000"),
@@ -36,11 +36,11 @@ NOT_ALLOWED = [
     ("--seed -1", "'-1' is not allowed: a whole number, 0 or more"),
     ("--start 2026-01-01", "'2026-01-01' is not allowed: a date with an offset, from 1970 to 2099"),
     ("--start 2100-01-01T00:00:00Z", "is not allowed: a date with an offset, from 1970 to 2099"),
-    ("--start 1970-01-01T00:00:10Z --late-share 0.1", "lead to before 1970"),
+    ("--start 1970-01-01T00:00:10Z --late-share 0.1", "would date visits before 1970"),
     ("--countries 0", "'0' is not allowed: 1 to 5000, or names with weights"),
     ("--countries USA=1,USA=2", "is not allowed: 1 to 5000, or names with weights"),
     ("--countries USA=5,DEU=2 --zipf 2", "--zipf is not allowed with weights in --countries"),
-    ("--zipf 9", "'9' is not allowed: an exponent from 0 (all alike) to 5"),
+    ("--zipf 9", "'9' is not allowed: an exponent from 0 (all equal) to 5"),
     ("--actions ORDER", "'ORDER' is not allowed: names with weights above 0"),
     ("--speed 0", "'0' is not allowed: a factor from 0.001 to 1000000"),
     ("--rate 0 --profile wave", "--profile wave needs a --rate above 0"),
@@ -53,16 +53,16 @@ NOT_ALLOWED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "line"), NOT_ALLOWED, ids=[arguments for arguments, _ in NOT_ALLOWED])
-def test_what_is_not_allowed_is_one_line(arguments: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("arguments", "message"), NOT_ALLOWED, ids=[arguments for arguments, _ in NOT_ALLOWED])
+def test_what_is_not_allowed_is_one_message(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It names the option and what is allowed, and the exit code is not 0."""
     with pytest.raises(SystemExit) as ended:
         options_of(arguments.split())
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert ended.value.code == 2
-    assert said.startswith("simulate: ")
-    assert said.count("\n") == 1
-    assert line in said
+    assert output.startswith("simulate: ")
+    assert output.count("\n") == 1
+    assert message in output
 
 
 def test_a_truth_that_could_not_be_written_is_refused_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,12 +71,12 @@ def test_a_truth_that_could_not_be_written_is_refused_at_the_start(capsys: pytes
     assert "must be a file in a directory that can be written to" in capsys.readouterr().err
 
 
-def test_defaults_are_a_steady_thousand_with_the_present_time() -> None:
-    """Nothing is odd unless asked for."""
+def test_the_defaults_are_a_steady_thousand_with_the_present_time() -> None:
+    """There are no anomalies unless an option adds them."""
     options = options_of([])
-    assert (options.rate, options.profile, options.speed) == (1000, "steady", 1)
+    assert (options.rate, options.profile, options.speed) == (Fraction(1000), "steady", Fraction(1))
     assert (options.start_ms, options.count, options.duration_s) == (None, None, None)
-    assert options.odds == Odds()
+    assert options.anomalies == AnomalyOptions()
 
 
 def test_times_have_units() -> None:
@@ -89,9 +89,9 @@ def test_the_documentation_shows_the_uses_that_help_shows(capsys: pytest.Capture
     """docs/simulator.md and --help have the same five commands."""
     with pytest.raises(SystemExit):
         options_of(["--help"])
-    shown = commands_in(capsys.readouterr().out.partition("five usual uses:")[2])
-    assert len(shown) == 5
-    assert set(shown) <= set(commands_in((ROOT / "docs/simulator.md").read_text(encoding="utf-8")))
+    in_help = commands_in(capsys.readouterr().out.partition("five common uses:")[2])
+    assert len(in_help) == 5
+    assert set(in_help) <= set(commands_in((ROOT / "docs/simulator.md").read_text(encoding="utf-8")))
 
 
 def test_the_documentation_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Recorded visits once more: their bytes, their meanings and their pace."""
+"""Replay of recorded visits: their bytes, their meanings and their pace."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -39,13 +39,13 @@ def ndjson(tmp_path: Path) -> Path:
 
 
 def test_ndjson_is_sent_byte_by_byte(ndjson: Path) -> None:
-    """What is no visit, too, with its reason; empty lines and line ends are left out."""
+    """Invalid messages too, with their reason; empty lines and line ends are left out."""
     chunk = _all(_replay(ndjson))
     assert chunk.values == [line.rstrip(b"\r") for line in NDJSON.split(b"\n") if line]
     assert chunk.rejected == {2: "malformed"}
     assert chunk.dates_ms[0] == NOON_MS
-    drawn = [(card, date_ms) for card, date_ms in zip(chunk.cards, chunk.dates_ms, strict=True) if card < 3]
-    visits = [(*chunk.deck.cards[card], date_ms - NOON_MS) for card, date_ms in drawn]
+    dated = [(index, date_ms) for index, date_ms in zip(chunk.indexes, chunk.dates_ms, strict=True) if index < 3]
+    visits = [(*chunk.templates[index], date_ms - NOON_MS) for index, date_ms in dated]
     assert visits == [
         ("USA", "ORDER", 5, 0),
         ("USA", "FAQ", 5, 30_000),
@@ -54,8 +54,8 @@ def test_ndjson_is_sent_byte_by_byte(ndjson: Path) -> None:
     ]
 
 
-def test_visits_come_at_their_own_pace_times_speed(ndjson: Path) -> None:
-    """One that is dated before its predecessor follows at once, and so does what is no visit."""
+def test_visits_are_due_at_their_recorded_pace_times_speed(ndjson: Path) -> None:
+    """One that is dated before its predecessor is due at once, and so is an invalid message."""
     replay = _replay(ndjson, speed=1)
     assert [replay.due(elapsed_s) for elapsed_s in (0, 29.9, 30, 59.9, 60)] == [1, 1, 4, 4, 5]
     assert _replay(ndjson, speed=60).due(0.5) == 4
@@ -65,18 +65,18 @@ def test_visits_come_at_their_own_pace_times_speed(ndjson: Path) -> None:
 
 
 def test_count_ends_a_replay(ndjson: Path) -> None:
-    """After so many messages."""
+    """After this many messages."""
     assert len(_all(_replay(ndjson, until=3)).values) == 3
 
 
 def test_keys_come_from_the_visits(ndjson: Path) -> None:
-    """What is no visit has none."""
+    """An invalid message has none."""
     assert _all(_replay(ndjson, key="country")).keys == [b"USA", b"USA", None, b"DEU", b"DEU"]
     assert _all(_replay(ndjson, key="action")).keys == [b"ORDER", b"FAQ", None, b"FAQ", b"FAQ"]
 
 
 def test_csv_rows_become_messages(tmp_path: Path) -> None:
-    """Columns in any order, others ignored; a duration that is no whole number is sent as it is, and rejected."""
+    """Columns in any order, others ignored; a duration that is not a whole number is sent unchanged, and rejected."""
     path = tmp_path / "visits.CSV"
     path.write_text(
         "\ufeffduration,country,page,lastAction,visitDate\r\n"
@@ -92,7 +92,7 @@ def test_csv_rows_become_messages(tmp_path: Path) -> None:
         b'{"visitDate": null, "country": "USA", "lastAction": null, "duration": 7}',
     ]
     assert chunk.rejected == {1: "invalid", 2: "invalid"}
-    assert chunk.deck.cart_tails == [b',"a,""b""",SHOPPING_CART,7', None]
+    assert chunk.templates.cart_suffixes == [b',"a,""b""",SHOPPING_CART,7', None]
 
 
 def test_a_long_file_comes_in_chunks(tmp_path: Path) -> None:
@@ -100,7 +100,8 @@ def test_a_long_file_comes_in_chunks(tmp_path: Path) -> None:
     path = tmp_path / "long.ndjson"
     lines = [b'{"number": %d}' % number for number in range(10_000)]
     path.write_bytes(b"\n".join(lines))
-    replay, values = _replay(path), []
+    replay = _replay(path)
+    values: list[bytes | None] = []
     while not replay.done:
         chunk = replay.take(min(replay.due(0), 3000))
         assert chunk.first == len(values)
@@ -109,17 +110,19 @@ def test_a_long_file_comes_in_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "line"),
+    ("name", "content", "message"),
     [
         ("gone.ndjson", None, "cannot be read: .*No such file"),
         ("visits.csv", b"", "the header has no visitDate, country, lastAction, duration"),
-        ("visits.csv", b"visitDate,country,duration\n", "the header has no lastAction; it must name visitDate"),
+        ("visits.csv", b"visitDate,country,duration\n", "the header has no lastAction; it must contain visitDate"),
         ("visits.csv", b"visitDate,country,lastAction,duration\n\xff", "cannot be read: .*utf-8"),
     ],
 )
-def test_a_file_that_is_no_good_is_one_line(name: str, content: bytes | None, line: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_one_message(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
     """It names the file."""
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(Fatal, match=f"{name}.*{line}"):
+    with pytest.raises(Fatal, match=f"{name}.*{message}"):
         _replay(tmp_path / name)

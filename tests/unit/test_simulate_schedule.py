@@ -1,4 +1,4 @@
-"""When each visit comes: rates, profiles and the visits' own time, in whole numbers."""
+"""When each visit is sent: rates, profiles and event time, in whole numbers."""
 
 from fractions import Fraction
 
@@ -18,7 +18,7 @@ def test_every_profile_reaches_the_rate_on_average(profile: str) -> None:
     assert Schedule(Fraction(50), profile).messages_in(Fraction(60)) == 3000
 
 
-def test_the_wave_and_the_burst_are_what_they_say() -> None:
+def test_the_wave_and_the_burst_are_as_documented() -> None:
     """A wave swings between a tenth and nearly twice the rate; a burst is one second in ten, five and a half times."""
     assert (min(PROFILES["wave"]), max(PROFILES["wave"])) == (100, 1900)
     assert PROFILES["burst"] == (500,) * 9 + (5500,)
@@ -26,16 +26,16 @@ def test_the_wave_and_the_burst_are_what_they_say() -> None:
 
 
 def test_a_steady_rate_dates_messages_evenly() -> None:
-    """Three messages a second come every third of one, milliseconds cut."""
+    """Three messages a second are a third of a second apart, milliseconds truncated."""
     assert Schedule(Fraction(3)).dates_ms(0, 7) == [0, 333, 666, 1000, 1333, 1666, 2000]
 
 
-def test_speed_stretches_the_visits_own_time() -> None:
-    """At speed 60 a second of real time is a minute of theirs."""
+def test_speed_stretches_event_time() -> None:
+    """At speed 60 a second of real time is a minute of event time."""
     assert Schedule(Fraction(2), speed=Fraction(60)).dates_ms(3, 3) == [90_000, 120_000, 150_000]
 
 
-def test_a_burst_comes_in_its_second() -> None:
+def test_a_burst_is_in_its_second() -> None:
     """At 2 messages a second, nine seconds have one each, and the tenth has eleven."""
     dates = Schedule(Fraction(2), "burst").dates_ms(0, 21)
     assert dates[:10] == [0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]
@@ -44,7 +44,7 @@ def test_a_burst_comes_in_its_second() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_dates_do_not_depend_on_how_many_are_asked_for_at_once(profile: str, rate: Fraction) -> None:
+def test_dates_do_not_depend_on_how_many_are_requested_at_once(profile: str, rate: Fraction) -> None:
     """One by one, or all at once: the same dates, never falling."""
     schedule = Schedule(rate, profile, Fraction("1.5"))
     first = 12_345
@@ -56,7 +56,7 @@ def test_dates_do_not_depend_on_how_many_are_asked_for_at_once(profile: str, rat
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("rate", RATES, ids=str)
 def test_what_is_due_is_what_is_dated(profile: str, rate: Fraction) -> None:
-    """Just after its moment a message is due, and it is not before."""
+    """A message is due just after its moment, and not before."""
     schedule = Schedule(rate, profile)
     for message in (0, 1, 59, 60, 61, 5000):
         moment_s = schedule.due_s(message)

@@ -34,7 +34,7 @@ def _truth(**changes: object) -> Truth:
 
 
 def test_a_truth_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """And nothing else is left in the directory."""
+    """Nothing else is left in the directory."""
     truth = _truth(unresolved=[Unresolved(1, "{}", "timed out")])
     write(truth, tmp_path / "truth.json")
     write(truth, tmp_path / "truth.json")
@@ -43,7 +43,7 @@ def test_a_truth_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_truths_of_several_simulators_add_up() -> None:
-    """Rows that both have are one row; the order of a partition with carts of both is not known."""
+    """Rows that both have are one row; where a partition has carts of both, their order is unknown."""
     other = _truth(
         messages={1: 2},
         visits=2,
@@ -63,7 +63,7 @@ def test_truths_of_several_simulators_add_up() -> None:
     assert added.carts[1] == _carts(b"d")
 
 
-def test_one_truth_alone_stays_what_it_is() -> None:
+def test_a_single_truth_is_unchanged() -> None:
     """Its order is known."""
     assert add([_truth()]) == _truth()
 
@@ -76,7 +76,7 @@ def test_truths_of_different_pipelines_do_not_add_up(change: dict[str, object]) 
 
 
 def test_carts_differ_in_order_and_in_content() -> None:
-    """A line lost, doubled, changed or moved shows."""
+    """A line lost, duplicated, changed or moved is detected."""
     lines = (b"a", b"b", b"c")
     assert _carts(*lines) == _carts(*lines)
     assert _carts(b"b", b"a", b"c").in_any_order == _carts(*lines).in_any_order
@@ -85,7 +85,7 @@ def test_carts_differ_in_order_and_in_content() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"version": 1}'])
-def test_another_file_is_not_a_truth(content: bytes, tmp_path: Path) -> None:
+def test_another_file_is_not_a_truth_file(content: bytes, tmp_path: Path) -> None:
     """The message names the file."""
     path = tmp_path / "other.json"
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""`python -m simulate` as a process, and what lies in Kafka after it, read with the pipeline's own rules."""
+"""`python -m simulate` as a process, and what Kafka contains after it, decoded by the pipeline's own rules."""
 
 import select
 import subprocess
@@ -15,15 +15,15 @@ from oracle.truth import CartDigest, Carts, Total, Truth
 from settings import Settings
 from tests.support import Record, ends, process_environment, read_committed, wait_until
 
-HARD_DAY = [
+ANOMALIES = [
     *("--malformed-share", "0.1", "--late-share", "0.1", "--late-by", "2d", "--duplicate-share", "0.05"),
     *("--out-of-order", "3s"),
 ]
 START = ("--start", "2026-01-01T00:00:00Z")
 
 
-class Holding(NamedTuple):
-    """What a topic holds, read with the pipeline's own rules."""
+class Contents(NamedTuple):
+    """What a topic contains, decoded by the pipeline's own rules."""
 
     messages: dict[int, int]
     rejected: dict[str, int]
@@ -44,7 +44,7 @@ class Run:
             bufsize=0,
         )
 
-    def said_line(self, *, deadline_s: float = 30) -> str:
+    def next_line(self, *, deadline_s: float = 30) -> str:
         """Wait for the next line on standard error; return it."""
         assert self.process.stderr
         assert select.select([self.process.stderr], [], [], deadline_s)[0], f"no line within {deadline_s:.0f} s"
@@ -69,7 +69,7 @@ def run_to_end(arguments: Sequence[str], environment: dict[str, str], cwd: Path)
 
 
 def await_messages(settings: Settings, number: int) -> None:
-    """Wait until more than so many messages lie in the visits' topic."""
+    """Wait until the visits' topic contains more than this many messages."""
     wait_until(
         lambda: sum(ends(settings, settings.visits_topic).values()) > number,
         deadline_s=60,
@@ -77,7 +77,7 @@ def await_messages(settings: Settings, number: int) -> None:
     )
 
 
-def holding(settings: Settings, records: Sequence[Record], partitions: int = 4) -> Holding:
+def contents_of(settings: Settings, records: Sequence[Record], partitions: int = 4) -> Contents:
     """Return what the topic's records are."""
     messages, rejected = dict.fromkeys(range(partitions), 0), Counter[str]()
     digests = [CartDigest() for _ in range(partitions)]
@@ -98,18 +98,18 @@ def holding(settings: Settings, records: Sequence[Record], partitions: int = 4) 
                 amounts[row, "visits"] += 1
     rows = sorted({row for row, _ in amounts})
     totals = [Total(*row, amounts[row, "seconds"], amounts[row, "visits"]) for row in rows]
-    return Holding(messages, dict(rejected), {n: digest.carts() for n, digest in enumerate(digests)}, totals)
+    return Contents(messages, dict(rejected), {n: digest.carts() for n, digest in enumerate(digests)}, totals)
 
 
-def stated(truth: Truth) -> Holding:
-    """Return what a truth says the topic holds."""
-    return Holding(truth.messages, truth.rejected, truth.carts, truth.totals)
+def stated(truth: Truth) -> Contents:
+    """Return what the topic contains according to a truth."""
+    return Contents(truth.messages, truth.rejected, truth.carts, truth.totals)
 
 
 def check(settings: Settings, truth: Truth) -> list[Record]:
     """Compare a truth with the topic; return the topic's records."""
     records = read_committed(settings, settings.visits_topic)
-    assert stated(truth) == holding(settings, records)
+    assert stated(truth) == contents_of(settings, records)
     assert truth.visits == len(records) - sum(truth.rejected.values())
     assert truth.unresolved == []
     return records

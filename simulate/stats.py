@@ -1,4 +1,4 @@
-"""The run's figures: what was asked and sent, what Kafka has said to it, and the last minute second by second."""
+"""The run's figures: what was sent, what Kafka has acknowledged, and the last minute second by second."""
 
 import time
 from collections import Counter, deque
@@ -10,14 +10,14 @@ from simulate.sender import Sender
 MINUTE_S = 60
 
 
-class Tally:
+class RunStats:
     """Counts what is sent, and samples once a second what has been acknowledged."""
 
     def __init__(self, sender: Sender, rate: Fraction | None) -> None:
         self.sender = sender
         self.rate = rate
-        self.late = self.repeated = 0
-        self.ending = False
+        self.late = self.duplicates = 0
+        self.draining = False
         self.rejected: Counter[str] = Counter()
         self.last_minute: deque[int] = deque(maxlen=MINUTE_S)
         self._begun = self._sampled = time.monotonic()
@@ -34,10 +34,10 @@ class Tally:
         """Seconds of processor time since the start, Kafka's client included."""
         return time.process_time() - self._begun_cpu_s
 
-    def sent(self, chunk: Chunk) -> None:
-        """Count what is odd in a chunk."""
+    def count(self, chunk: Chunk) -> None:
+        """Count the anomalies in a chunk that was sent."""
         self.late += len(chunk.late)
-        self.repeated += len(chunk.repeated)
+        self.duplicates += len(chunk.duplicates)
         self.rejected.update(chunk.rejected.values())
 
     def sample(self) -> bool:

@@ -1,6 +1,6 @@
-"""The visitors' world: which countries there are, how many visits come from each, and how they end.
+"""The workload: which countries there are, how many visits come from each, and how the visits end.
 
-It is drawn once, by Faker and one seed. What is random here uses whole numbers, exact decimals and single
+It is drawn once, by Faker and one seed. Randomness here uses integers, exact decimals and single
 multiplications alone: no function of the C library that might round differently on another machine.
 """
 
@@ -11,9 +11,9 @@ from random import Random
 from faker import Faker
 from faker.providers.date_time import Provider
 
-from simulate.deck import Card, Deck
+from simulate.templates import Template, Templates
 
-CARDS = 16_384  # their bytes fit into a core's cache
+TEMPLATE_COUNT = 16_384  # their bytes fit into a core's cache
 MAX_COUNTRIES = 5_000
 LONGEST_S = 600
 
@@ -28,9 +28,9 @@ USUAL_ACTIONS: Weights = (
 
 
 def draw_countries(seed: int, number: int, zipf: Decimal) -> Weights:
-    """Draw countries, the first the most frequent: the n-th weighs 1 / n**zipf.
+    """Draw countries, the most frequent first: the n-th weighs 1 / n**zipf.
 
-    Beyond the world's countries come regions of them, such as ISL-04.
+    When the world's countries are used up, regions of them follow, such as ISL-04.
     """
     faker = Faker()
     faker.seed_instance(seed)
@@ -44,13 +44,13 @@ def _region(countries: Sequence[str], n: int) -> str:
     return f"{countries[n % len(countries)]}-{n // len(countries):02}"
 
 
-def draw_deck(seed: int, countries: Weights, actions: Weights) -> Deck:
-    """Draw the deck: each country and action has its share of the cards, and one card at least."""
+def draw_templates(seed: int, countries: Weights, actions: Weights) -> Templates:
+    """Draw the templates: each country and action has its share of them, and at least one."""
     rng = Random(f"{seed}/world")
-    last_actions = _dealt(actions)
+    last_actions = _allocated(actions)
     rng.shuffle(last_actions)
-    pairs = zip(_dealt(countries), last_actions, strict=True)
-    return Deck([Card(country, action, _duration_s(rng)) for country, action in pairs])
+    pairs = zip(_allocated(countries), last_actions, strict=True)
+    return Templates([Template(country, action, _duration_s(rng)) for country, action in pairs])
 
 
 def _duration_s(rng: Random) -> int:
@@ -59,13 +59,13 @@ def _duration_s(rng: Random) -> int:
     return int(LONGEST_S * (share * share * share))
 
 
-def _dealt(weights: Weights) -> list[str]:
-    """Deal the cards by weight: one to each name, the rest in proportion, by largest remainder."""
+def _allocated(weights: Weights) -> list[str]:
+    """Allocate the templates by weight: one to each name, the rest in proportion, by largest remainder."""
     total = sum(weight for _, weight in weights)
-    free = CARDS - len(weights)
+    free = TEMPLATE_COUNT - len(weights)
     exact = [free * weight / total for _, weight in weights]
     numbers = [1 + int(share) for share in exact]
     by_remainder = sorted(range(len(weights)), key=lambda n: (int(exact[n]) - exact[n], n))
-    for n in by_remainder[: CARDS - sum(numbers)]:
+    for n in by_remainder[: TEMPLATE_COUNT - sum(numbers)]:
         numbers[n] += 1
     return [name for (name, _), number in zip(weights, numbers, strict=True) for _ in range(number)]

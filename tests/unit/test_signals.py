@@ -1,0 +1,55 @@
+"""SIGTERM and SIGINT while a program runs: received, counted, and handed back to their handlers in the end."""
+
+import signal
+import threading
+
+import pytest
+
+from process.signals import Stop, stop_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_requests_a_stop(number: signal.Signals) -> None:
+    """It ends a wait, also one that begins later."""
+    with stop_signals() as stop:
+        assert not stop.is_set()
+        assert not stop.wait(0)
+        signal.raise_signal(number)
+        assert stop.is_set()
+        assert stop.wait(60)
+        assert stop.wait(60)
+
+
+def test_signals_are_counted() -> None:
+    """So that a second Ctrl-C can do more than the first."""
+    with stop_signals() as stop:
+        requests = [stop.requests]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+            requests.append(stop.requests)
+    assert requests == [0, 1, 2, 3]
+
+
+def test_a_wait_is_interrupted() -> None:
+    """By a signal that arrives while it lasts."""
+    with stop_signals() as stop:
+        main = threading.main_thread().ident
+        assert main is not None
+        timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGTERM))
+        timer.start()
+        assert stop.wait(60)
+        timer.join()
+    assert stop.requests == 1
+
+
+def test_the_handlers_from_before_are_restored() -> None:
+    """Also when the body raises."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def fail(stop: Stop) -> None:
+        assert signal.getsignal(signal.SIGTERM) not in before
+        raise RuntimeError(stop.requests)
+
+    with pytest.raises(RuntimeError), stop_signals() as stop:
+        fail(stop)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
