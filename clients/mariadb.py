@@ -1,11 +1,13 @@
 """Connections to MariaDB, and the one place where its errors are translated."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import mariadb
 
+from clients.mariadb_errors import ERRORS, Kind, ServerError
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -14,28 +16,39 @@ READ_TIMEOUT_S = 10
 
 # A waiting write, a process stopped inside its transaction, a power failure: each ends by itself (seconds).
 _SESSION = (
+    "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
     " innodb_lock_wait_timeout = 5, idle_write_transaction_timeout = 5, wait_timeout = 60",
 )
 
-# https://mariadb.com/kb/en/mariadb-error-codes/: deadlock, lock wait time-out, record changed since last read.
-_TRANSIENT = frozenset({1213, 1205, 1020})
-# Client side: 2002-2006, 2012, 2013, 2026, 2055; server side: shutdown, too many connections, network, killed, idle.
-_LOST = frozenset(
-    {1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1317, 1927, 4031, 2002, 2003, 2004}
-    | {2005, 2006, 2012, 2013, 2026, 2055}
-)
-_REFUSED = frozenset({1044, 1045, 1129, 1130, 1142, 1143, 1227, 1251, 1698, 2059})
-_NOT_PROVISIONED = frozenset({1049, 1146})
+_STATE = {
+    "character_set_client": "utf8mb4",
+    "character_set_connection": "utf8mb4",
+    "character_set_results": "utf8mb4",
+    "collation_connection": "utf8mb4_nopad_bin",
+    "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
+    "time_zone": "+00:00",
+    "tx_isolation": "READ-COMMITTED",
+}
+"""What must hold on every connection, whatever the server's settings are: with another character set, different
+names were merged into one row; with another isolation level or zone, totals would be read or counted wrongly."""
 
 
 class Transient(Exception):  # noqa: N818
-    """The statement lost against another one: roll back and do the same again."""
+    """The statement lost against another one, or the server does not accept writes now: roll back and repeat it."""
+
+    def __init__(self, text: str, known: ServerError) -> None:
+        super().__init__(text)
+        self.known = known
 
 
 class ConnectionLost(Exception):  # noqa: N818
     """The connection is gone; whether the last commit arrived is unknown."""
+
+    def __init__(self, text: str, known: ServerError = ERRORS[0]) -> None:
+        super().__init__(text)
+        self.known = known
 
 
 class Login(NamedTuple):
@@ -66,18 +79,24 @@ class Login(NamedTuple):
 
     @classmethod
     def _of(cls, settings: Settings, user: str, password: str) -> "Login":
-        where = (settings.mariadb_host, settings.mariadb_port)
-        return cls(*where, user, password, settings.mariadb_database, settings.mariadb_tls_ca)
+        return cls(
+            host=settings.mariadb_host,
+            port=settings.mariadb_port,
+            user=user,
+            password=password,
+            database=settings.mariadb_database,
+            tls_ca=settings.mariadb_tls_ca,
+        )
 
     def __str__(self) -> str:
         return f"MariaDB at {self.host}:{self.port} as {self.user!r}"
 
 
 def connect(login: Login) -> Any:
-    """Open a connection: transactions by hand, READ COMMITTED, strict, UTC, every wait bounded.
+    """Open a connection: transactions by hand, READ COMMITTED, strict, UTC, utf8mb4, every wait bounded.
 
     :raises ConnectionLost: the server is unavailable.
-    :raises Fatal: it refuses the user, or has no such database.
+    :raises Fatal: it refuses the user, has no such database, or does not accept the session's settings.
     """
     options: dict[str, Any] = {
         # For "localhost" the connector uses a socket file of its own choice, whatever the port.
@@ -99,41 +118,66 @@ def connect(login: Login) -> Any:
         cursor = connection.cursor()
         for statement in _SESSION:
             cursor.execute(statement)
+        cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in _STATE)}")
+        state = dict(zip(_STATE, cursor.fetchone(), strict=True))
         cursor.close()
+    _refuse_other_state(login, state)
     return connection
+
+
+def _refuse_other_state(login: Login, state: dict[str, str]) -> None:
+    for name, expected in _STATE.items():
+        if state[name] != expected:
+            message = (
+                f"{login}: {name} is {state[name]!r} although it was set to {expected!r}; connect to MariaDB itself, "
+                "without a proxy that keeps other session settings"
+            )
+            raise Fatal(message, ExitCode.CONFIG)
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Translate MariaDB's errors, by their code; `doing` names what was tried.
+    """Translate MariaDB's errors, by their number; `doing` names what was tried.
 
-    :raises Transient: repeat it.
+    An error without a number comes from the client: the connection is broken, whatever the server has done.
+
+    :raises Transient: roll back and repeat it.
     :raises ConnectionLost: connect again, then read the position.
     :raises Fatal: anything else.
     """
     try:
         yield
     except mariadb.Error as error:
-        text = f"{doing}: error {error.errno}: {error}"
-        if error.errno in _TRANSIENT:
-            raise Transient(text) from error
-        if error.errno in _LOST:
-            raise ConnectionLost(text) from error
-        if error.errno in _REFUSED:
-            message = (
-                f"{text}; check this user and its password, and the hosts it may connect from, "
-                "or run python -m ops provision"
-            )
+        number = error.errno or 0
+        text = f"{doing}: error {number}: {error}"
+        if _is_tls(error):
+            message = f"{text}; check MARIADB_TLS_CA, and that MARIADB_HOST is a name in the server's certificate"
             raise Fatal(message, ExitCode.CONFIG) from error
-        if error.errno in _NOT_PROVISIONED:
-            raise Fatal(f"{text}; run python -m ops provision", ExitCode.CONFIG) from error
-        raise Fatal(text, ExitCode.ABORTED) from error
+        known = ERRORS.get(number)
+        if known is None:
+            raise Fatal(text, ExitCode.ABORTED) from error
+        if known.kind in {Kind.CONFLICT, Kind.OUTAGE}:
+            raise Transient(text, known) from error
+        if known.kind == Kind.LOST:
+            raise ConnectionLost(text, known) from error
+        raise Fatal(f"{text}; {known.cure}", ExitCode.CONFIG) from error
 
 
-def unavailable(error: Exception) -> Fatal:
-    """Return the error for a server that is unavailable, or whose rows stay locked."""
-    if isinstance(error, Transient):
+def _is_tls(error: BaseException | None) -> bool:
+    """Tell whether a certificate was refused: the connector hides that behind an error of its own."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def unavailable(error: Transient | ConnectionLost) -> Fatal:
+    """Return the error for a server that is unavailable, or that does not accept writes for too long."""
+    if error.known.kind == Kind.CONFLICT:
         message = f"{error}; another connection keeps these rows locked: SHOW PROCESSLIST names it"
         return Fatal(message, ExitCode.UNAVAILABLE)
-    message = f"{error}; is MariaDB running, and are MARIADB_HOST, MARIADB_PORT and MARIADB_TLS_CA right?"
-    return Fatal(message, ExitCode.UNAVAILABLE)
+    if error.known.kind == Kind.OUTAGE:
+        message = f"{error}; MariaDB does not accept writes: {error.known.cure}"
+        return Fatal(message, ExitCode.UNAVAILABLE)
+    return Fatal(f"{error}; {error.known.cure}", ExitCode.UNAVAILABLE)
