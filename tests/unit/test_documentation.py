@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ops.__main__ import COMMANDS
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from process.errors import RESTART_HELPS, ExitCode
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from clients.kafka import client_config
+from ops.servers.software import ROOT
 from process.errors import ExitCode, Fatal
 from settings import Settings, variable_of
-from tests.support import ROOT
 
 
 def refused(**environ: str) -> str:
