@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from ops.servers import ROOT
 from ops.servers.processes import free_port
-from ops.servers.software import ROOT
 from settings import Settings
 from tests.pipeline import progressed
 from tests.support import process_environment, wait_until
