@@ -9,20 +9,21 @@ help: ## show this
 
 setup: $(INSTALLED) ## install everything into .venv (Python 3.11 or 3.12)
 
-demo: setup ## servers, dataflow, visitors and leader board on this machine; DEMO_SECONDS=30 ends by itself
+demo: setup ## servers, dataflow, load generator and leaderboard on this machine; DEMO_SECONDS=30 ends by itself
 	@$(PYTHON) -m ops demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
-test: setup ## all tests, on real servers that they start themselves; ARGS="-k name" for some
-	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+test: setup ## all tests, on real servers that they start themselves, and their coverage; ARGS="-k name" for some
+	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --cov $(ARGS)
 
 bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
 	@$(PYTHON) -m bench simulate
 	@$(PYTHON) -m bench compare $(ARGS)
 
-lint: setup ## style and types
+lint: setup ## style, types, and which package may import which
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 format: setup ## bring the code into its style
 	$(VENV)/bin/ruff check --fix .
@@ -39,7 +40,7 @@ lock: setup ## renew the lock files after a change of pyproject.toml; UPGRADE=1 
 
 clean: ## stop the local servers; remove .venv, .local and caches
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m ops down --delete
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A command of the right name may be there and not run (a shim of a version that is not installed), or lack venv.

@@ -32,7 +32,7 @@ class ConnectionErrors:
 connection_errors = ConnectionErrors()
 
 
-def client_config(settings: Settings, *, tuning: Mapping[str, Any] | None = None, **exact: Any) -> dict[str, Any]:
+def client_config(settings: Settings, tuning: Mapping[str, Any] | None = None, /, **exact: Any) -> dict[str, Any]:
     """Return librdkafka's configuration; names are written with `_` for `.`.
 
     The user's KAFKA_CONFIG_* overrides `tuning`; `exact`, which promises rest on, overrides all.

@@ -66,7 +66,7 @@ class Reader:
         bounded = {"queued_max_messages_kbytes": 32_768, "fetch_queue_backoff_ms": 2, "fetch_wait_max_ms": 10}
         self.topic, self._servers = topic, settings.kafka_bootstrap_servers
         with kafka.translated("KAFKA_CONFIG_*"):
-            self._consumer = Consumer(client_config(settings, tuning=bounded, check_crcs=True, **own, **exact))
+            self._consumer = Consumer(client_config(settings, bounded, check_crcs=True, **own, **exact))
 
     def records(self, partition: int, extent: Extent) -> Generator[Record]:
         """Yield the committed records from `extent.start` up to, not including, `extent.end`.

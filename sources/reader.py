@@ -65,7 +65,7 @@ class PartitionReader:
             "fetch_message_max_bytes": max(_FETCH_BYTES // partitions, _SMALLEST_FETCH_BYTES),
         }
         with kafka.translated(self._where):
-            configuration = kafka_config.client_config(settings, tuning=quick, **own, **exact)
+            configuration = kafka_config.client_config(settings, quick, **own, **exact)
             self.consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
         self._assign()
 

@@ -181,5 +181,5 @@ def test_the_targets_of_make(checkout: Checkout) -> None:
 
     assert would_run("demo") == ".venv/bin/python -m ops demo"
     assert would_run("demo", DEMO_SECONDS="30") == ".venv/bin/python -m ops demo --seconds 30"
-    assert would_run("test") == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile"
+    assert would_run("test") == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile --cov"
     would_run("setup")

@@ -20,7 +20,7 @@ def _no_connection_errors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_whose_word_counts() -> None:
     """The user's overrides our tuning; what promises rest on overrides the user's."""
-    config = kafka_config.client_config(SETTINGS, tuning={"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
+    config = kafka_config.client_config(SETTINGS, {"linger_ms": 5, "fetch_wait_max_ms": 10}, acks="all")
     expected = {"bootstrap.servers": "kafka:9092", "linger.ms": "7", "fetch.wait.max.ms": 10, "acks": "all"}
     assert expected.items() <= config.items()
     assert config["client.id"] == "shop"

@@ -10,8 +10,8 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
 from dataflow import build
 from operators.windows import amount_of
+from ops.servers.software import ROOT
 from settings import Settings
-from tests.support import ROOT
 from tests.unit.samples import raw_batch, visit_bytes
 
 CART = visit_bytes("2026-11-23T20:00:01Z", "USA", "SHOPPING_CART", "9")

@@ -1,4 +1,4 @@
-"""What the documentation names exists: fatal lines, promises' tests, files, commands, and settings."""
+"""Documents and code agree: error messages, tests, files, commands, settings, and the words."""
 
 import argparse
 import ast
@@ -13,13 +13,30 @@ from pathlib import Path
 import pytest
 
 from ops.__main__ import COMMANDS
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from process.errors import RESTART_HELPS, ExitCode
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
 
-DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
 TROUBLESHOOTING = "docs/troubleshooting.md"
 VARIES = "…"
+PRIVATE_WORDS = (
+    r"leader.boards?",
+    r"visitors?",
+    r"patien(t|ce)",
+    r"(some|no)body",
+    r"is no (visit|JSON|integer)",
+    r"cuts?",
+    r"(is|are|be|was|were) away",
+    r"claim(s|ed|ing)?",
+    r"(go|goes|going|went) on",
+    r"ask(s|ed|ing)?",
+    r"hears?|heard",
+    r"says?|said",
+    r"wants?",
+    r"odd(ity|ities)|decks?",
+)
+"""Words that a Kafka, Bytewax or database engineer would not use, or not in our sense of them."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,20 +53,20 @@ def modules() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
-class Lines:
-    """The lines of one function, as templates: what is known from the code alone, and … for what varies."""
+class Messages:
+    """The error messages of one function, as templates: what is known from the code alone, and … for what varies."""
 
     def __init__(self, module: ast.Module, function: Function) -> None:
         self._module = module
         self._function = function
 
     def fatal(self) -> Iterator[tuple[ExitCode, str]]:
-        """Yield the code and the line of every Fatal that the function makes."""
+        """Yield the code and the message of every Fatal that the function creates."""
         for node in ast.walk(self._function):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fatal":
-                line, code = node.args
-                assert isinstance(code, ast.Attribute), f"line {node.lineno}: name the code where the line is"
-                yield ExitCode[code.attr], self._template(line)
+                message, code = node.args
+                assert isinstance(code, ast.Attribute), f"line {node.lineno}: name the code beside the message"
+                yield ExitCode[code.attr], self._template(message)
 
     def returned(self) -> str:
         """Return the template of what the function returns."""
@@ -67,7 +84,7 @@ class Lines:
         if isinstance(node, ast.Name):
             return self._assigned(node)
         if isinstance(node, ast.Call) and (function := self._message_function(node.func)):
-            return Lines(*function).returned()
+            return Messages(*function).returned()
         return VARIES
 
     def _assigned(self, name: ast.Name) -> str:
@@ -94,15 +111,18 @@ def functions(module: ast.Module) -> Iterator[Function]:
 
 
 @cache
-def lines_in_the_code() -> frozenset[tuple[ExitCode, str]]:
+def messages_in_the_code() -> frozenset[tuple[ExitCode, str]]:
     found = {
-        line for module in modules().values() for each in functions(module) for line in Lines(module, each).fatal()
+        message
+        for module in modules().values()
+        for each in functions(module)
+        for message in Messages(module, each).fatal()
     }
     return frozenset(found)
 
 
-def lines_documented() -> list[tuple[ExitCode, str]]:
-    """Return the lines of docs/troubleshooting.md: below a heading with the code, one in backquotes each."""
+def messages_documented() -> list[tuple[ExitCode, str]]:
+    """Return the messages of docs/troubleshooting.md: below a heading with the code, one in backquotes each."""
     listed = []
     code = None
     for line in text_of(TROUBLESHOOTING).splitlines():
@@ -114,20 +134,20 @@ def lines_documented() -> list[tuple[ExitCode, str]]:
     return listed
 
 
-def described(line: tuple[ExitCode, str]) -> str:
-    return f"{line[0]:d} {line[1]}"
+def described(message: tuple[ExitCode, str]) -> str:
+    return f"{message[0]:d} {message[1]}"
 
 
-def test_every_fatal_line_is_documented_below_its_code() -> None:
-    """Whoever looks a line up finds its cause and its cure; … stands for what varies."""
-    missing = lines_in_the_code() - set(lines_documented())
+def test_every_fatal_message_is_documented_below_its_code() -> None:
+    """Every message can be looked up, with its cause and its cure; … stands for what varies."""
+    missing = messages_in_the_code() - set(messages_documented())
     assert not missing, "\n".join(sorted(map(described, missing)))
 
 
-def test_every_documented_line_is_in_the_code() -> None:
-    """Nothing is explained that can no longer be said, and nothing twice."""
-    listed = lines_documented()
-    gone = set(listed) - lines_in_the_code()
+def test_every_documented_message_is_in_the_code() -> None:
+    """Nothing is explained that cannot occur, and nothing twice."""
+    listed = messages_documented()
+    gone = set(listed) - messages_in_the_code()
     assert not gone, "\n".join(sorted(map(described, gone)))
     assert len(listed) == len(set(listed))
 
@@ -154,7 +174,7 @@ def anchors_of(document: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document: str) -> None:
-    """Files exist, and headings that are linked to."""
+    """To a file that exists, and to a heading in it."""
     here = ROOT / document
     for target in re.findall(r"\]\((?!https://)([^)]+)\)", here.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
@@ -170,6 +190,43 @@ def test_the_layout_exists() -> None:
     assert listed[0] == "dataflow.py"
     assert len(listed) > 10
     assert [path for path in listed if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+def test_every_file_of_the_flow_is_on_the_map(document: str) -> None:
+    """The README's list and the picture in docs/architecture.md leave out no file."""
+    packages = ("operators", "sources", "sinks", "partition", "clients", "process")
+    files = ["dataflow.py", "settings.py", "clients/sql/"]
+    for package in packages:
+        paths = (path for path in (ROOT / package).glob("*.py") if path.name != "__init__.py")
+        files += [path.relative_to(ROOT).as_posix() for path in paths]
+    named = set(re.findall(r"[\w/]+(?:\.py\b|/(?!\w))", text_of(document)))
+    assert [path for path in files if path not in named] == []
+
+
+def test_every_file_in_the_picture_exists() -> None:
+    """docs/architecture.md."""
+    named = set(re.findall(r"(?<!\S)[a-z]+/\w+\.py\b", text_of("docs/architecture.md")))
+    assert len(named) > 25
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_every_decision_is_linked() -> None:
+    """From the README, in order."""
+    linked = re.findall(r"\((docs/decisions/[\w-]+\.md)\)", text_of("README.md"))
+    assert linked == [path for path in DOCUMENTS if path.startswith("docs/decisions/")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_words_are_the_fields(document: str) -> None:
+    """Plain terms of this field, no language of our own."""
+    private = re.compile(rf"\b(?:{'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
+    found = [
+        f"{number}: {match[0]}"
+        for number, line in enumerate(text_of(document).splitlines(), 1)
+        for match in private.finditer(re.sub(r"`tests/[^`]*`", "", line))
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

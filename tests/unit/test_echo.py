@@ -4,6 +4,7 @@ import io
 import sys
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Pipe(io.RawIOBase):
         """It is."""
         return True
 
-    def write(self, data: "memoryview | bytes") -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         """Keep it."""
         self.writes.append(bytes(data))
         return len(data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from process.errors import RESTART_HELPS, ExitCode, Fatal, raise_fatal
 
 ENDS = """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 
 LOGS = """
 import logging, sys

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from clients.kafka_config import client_config
+from ops.servers.software import ROOT
 from process.errors import ExitCode, Fatal
 from settings import Settings, variable_of
-from tests.support import ROOT
 
 
 def refused(**environ: str) -> str:
@@ -82,7 +82,7 @@ def test_what_the_promises_rest_on_is_not_open() -> None:
 def test_the_users_kafka_settings_override_ours_unless_promises_rest_on_them() -> None:
     """Tuning is the user's to change; what is exact is not."""
     settings = Settings.from_environment({"KAFKA_CONFIG_LINGER_MS": "50", "KAFKA_CONFIG_SSL_CA_LOCATION": "ca.pem"})
-    config = client_config(settings, tuning={"linger_ms": 5, "retry_backoff_ms": 5}, enable_idempotence=True)
+    config = client_config(settings, {"linger_ms": 5, "retry_backoff_ms": 5}, enable_idempotence=True)
     assert (config["linger.ms"], config["retry.backoff.ms"], config["enable.idempotence"]) == ("50", 5, True)
     assert config["ssl.ca.location"] == "ca.pem"
 
