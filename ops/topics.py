@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from clients import kafka
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -49,7 +50,7 @@ def ensure_visits(admin: AdminClient, settings: Settings) -> kafka.Topic:
     name = settings.visits_topic
     if kafka.describe(admin, settings, [name])[name] is None:
         _create(admin, name, settings.visits_partitions, {})
-    return _visible(admin, settings, name, 1)
+    return wait_for_leaders(admin, settings, name, 1)
 
 
 def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) -> None:
@@ -69,7 +70,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
             _create(admin, name, visits.partitions, config)
         elif topic.partitions < visits.partitions:
             _grow(admin, name, visits.partitions)
-        _visible(admin, settings, name, visits.partitions)
+        wait_for_leaders(admin, settings, name, visits.partitions)
     if int(topic_config(admin, settings.rejected_topic)["max.message.bytes"]) < largest:
         _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
 
@@ -83,6 +84,22 @@ def empty(admin: AdminClient, topic: kafka.Topic) -> None:
     with kafka.translated(f"emptying topic {topic.name!r}"):
         for future in admin.delete_records(ends, request_timeout=kafka.REQUEST_TIMEOUT_S).values():
             future.result()
+
+
+def wait_for_leaders(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
+    """Wait until a topic has at least so many partitions, and a leader for each; return the topic.
+
+    :raises Fatal: UNAVAILABLE after 20 s; Kafka is away or refuses.
+    """
+    deadline = Deadline(_VISIBLE_S)
+    while True:
+        topic = kafka.describe(admin, settings, [name])[name]
+        if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
+            return topic
+        if deadline.passed:
+            message = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
+            raise Fatal(message, ExitCode.UNAVAILABLE)
+        time.sleep(_POLL_S)
 
 
 def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
@@ -126,18 +143,6 @@ def _done(future: "Future[Any]", doing: str, somebody_else_did: int) -> bool:
             raise kafka.fatal_of(error.args[0], doing) from error
         return False
     return True
-
-
-def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
-    deadline = time.monotonic() + _VISIBLE_S
-    while True:
-        topic = kafka.describe(admin, settings, [name])[name]
-        if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
-            return topic
-        if time.monotonic() > deadline:
-            message = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
-            raise Fatal(message, ExitCode.UNAVAILABLE)
-        time.sleep(_POLL_S)
 
 
 def _has_leaders(admin: AdminClient, topic: kafka.Topic) -> bool:

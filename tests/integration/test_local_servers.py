@@ -227,7 +227,7 @@ def test_status_shows_servers_and_partitions(ops: Ops) -> None:
     assert [name for name in ("Kafka", "MariaDB", "lag", "last commit (UTC)", "all") if name not in stdout] == []
     ops.run("down")
     code, _, stderr = ops.run("status")
-    assert (code, stderr) == (69, "Kafka does not run; start it by python -m ops up\n")
+    assert (code, stderr) == (69, "Kafka is not running; start it with python -m ops up\n")
 
 
 def test_status_of_an_unprovisioned_database_is_one_line(ops: Ops) -> None:

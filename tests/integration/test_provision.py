@@ -246,7 +246,7 @@ def test_who_comes_second_is_told(settings: Settings) -> None:
     """Two at once would make positions twice: the second one waits 10 s, then says who is in its way."""
     with (
         administration(settings),
-        pytest.raises(Fatal, match="is being provisioned or reset by somebody else") as refused,
+        pytest.raises(Fatal, match="is being provisioned or reset by another process") as refused,
     ):
         provision(settings)
     assert refused.value.code == ExitCode.HELD
