@@ -97,8 +97,8 @@ def _fence(settings: Settings, partitions: int) -> None:
 def _held_message(cursor: Any, where: str, lock: str) -> str:
     cursor.execute(queries()["lock_holder"], (lock,))
     holder = cursor.fetchone()
-    who = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""
-    return f"{where} is owned by a running dataflow{who}: stop it first; nothing has been changed"
+    named = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""
+    return f"{where} is owned by a running dataflow{named}: stop it first; nothing has been changed"
 
 
 def _clear(connection: Any, settings: Settings) -> None:
