@@ -1,4 +1,4 @@
-# One image for all of ours: the command says which. What is installed is what requirements.lock names, by hash.
+# One image for all services: the command selects one. Dependencies are those of requirements.lock, by hash.
 FROM python:3.12.12-slim-trixie AS installed
 COPY requirements.lock /tmp/
 RUN python -m venv /opt/venv \

@@ -124,8 +124,8 @@ class Settings:
     )
     mariadb_admin_user: str = _setting(_text, "provision's and reset's user", "root")
     mariadb_admin_password: str = _setting(_text, "provision's and reset's password", "", secret=True)
-    mariadb_reader_user: str = _setting(_text, "the leader board's user", "website_reader")
-    mariadb_reader_password: str = _setting(_text, "the leader board's password", "", secret=True)
+    mariadb_reader_user: str = _setting(_text, "the leaderboard's user", "website_reader")
+    mariadb_reader_password: str = _setting(_text, "the leaderboard's password", "", secret=True)
 
     window_lengths_s: tuple[int, ...] = _setting(
         _lengths,

@@ -45,7 +45,7 @@ def _added(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", na
 
 
 def _set_up_logs(command: str) -> None:
-    """Let a service log as the dataflow does; the other commands say their steps to a person."""
+    """Let a service log as the dataflow does; the other commands print their steps as plain text."""
     log_format = Settings.from_environment().log_format
     if command == "run" or log_format == "json":
         logs.set_up(log_format)

@@ -1,4 +1,4 @@
-"""MariaDB's users: the dataflow's and the leader board's, with the least that each needs."""
+"""MariaDB's users: the dataflow's and the leaderboard's, with the fewest rights that each needs."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from settings import Settings
 
 
 class _User(NamedTuple):
-    """A user that the environment names, and the statement that grants what it needs."""
+    """A user that the environment names, and the statement that grants its rights."""
 
     variable: str
     name: str
@@ -35,7 +35,7 @@ def refuse_missing_passwords(cursor: Any, settings: Settings) -> None:
 
 
 def ensure(cursor: Any, settings: Settings) -> None:
-    """Create the users that do not exist, and grant; nobody's password is changed.
+    """Create the users that do not exist, and grant; no existing password is changed.
 
     :raises mariadb.Error: to be translated by the caller.
     """
@@ -52,7 +52,7 @@ def _users(settings: Settings) -> tuple[_User, ...]:
 
 
 def _created(cursor: Any, user: _User) -> list[str]:
-    # An account without a name on localhost would stand before user@'%' there, and refuse the password.
+    # On localhost an anonymous account takes precedence over user@'%', and would refuse the password.
     hosts = ["%", *_hosts(cursor, "")]
     for host in hosts:
         cursor.execute(queries()["create_user"], (user.name, host, user.password))

@@ -1,7 +1,7 @@
-"""Show everything on this machine: servers, dataflow on two processes, visitors, and the leader board.
+"""Show everything on this machine: servers, dataflow on two processes, simulator, and the leaderboard.
 
-Ctrl-C, or the end of --seconds, ends it in order: the visitors first, then, when every visit has been counted,
-the dataflow; verify has the last word, and its exit code is the demo's. Servers that ran before stay.
+Ctrl-C, or the end of --seconds, ends it in order: the simulator first, then, when every visit has been counted,
+the dataflow. Last, verify runs, and its exit code is the demo's. Servers that ran before keep running.
 
 Examples:
     python -m ops demo
@@ -10,6 +10,7 @@ Examples:
 
 import argparse
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from ops.status import partition_states
 from ops.supervisor import Process, end, started
 from ops.up import add_directory, settings_of
 from oracle import truth
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from process.signals import stop_signals
 from settings import Settings
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how long and how much."""
     add_directory(parser)
-    parser.add_argument("--seconds", type=float, help="end by itself after so long (default: at Ctrl-C)")
+    parser.add_argument("--seconds", type=float, help="end after so many seconds (default: at Ctrl-C)")
     parser.add_argument("--rate", type=int, default=500, help="visits a second (default: 500)")
 
 
@@ -57,8 +59,8 @@ def main(arguments: argparse.Namespace) -> int:
         demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path})
         try:
             demo.start(arguments.rate, settings)
-            until = time.monotonic() + arguments.seconds if arguments.seconds else float("inf")
-            while not stop.wait(_POLL_S) and time.monotonic() < until:
+            end_of_demo = Deadline(arguments.seconds or math.inf)
+            while not stop.wait(_POLL_S) and not end_of_demo.passed:
                 demo.check()
             demo.finish(settings)
         finally:
@@ -68,7 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _servers(directory: Path) -> Iterator[dict[str, str]]:
-    """Start the servers that do not run, and stop just those in the end."""
+    """Start the servers that are not running, and stop only those in the end."""
     ran = {server.name for server in servers.Servers(directory, os.environ).ours() if server.pid() is not None}
     found = servers.start(directory, os.environ)
     try:
@@ -81,7 +83,7 @@ def _servers(directory: Path) -> Iterator[dict[str, str]]:
 
 
 class _Demo:
-    """The programs of the demo; the board has the terminal, the others a log each."""
+    """The programs of the demo; the board has the terminal, each of the others a log."""
 
     def __init__(self, logs: Path, environ: dict[str, str]) -> None:
         self._logs = logs
@@ -92,64 +94,64 @@ class _Demo:
         self._logs.mkdir(parents=True, exist_ok=True)
         logger.info("dataflow on 2 processes, %d visits a second; logs in %s", rate, self._logs)
         self._start("dataflow", ["ops", "run", "-p", "2"])
-        a_hard_day = ["--profile", "wave", "--late-share", "0.02", "--late-by", "30s", "--malformed-share", "0.01"]
-        seed = len(self._truths())  # earlier demos' truths add up with this one's, as their visits do
-        remembered = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
-        self._start("visitors", ["simulate", "--rate", str(rate), *a_hard_day, *remembered])
+        difficult = ["--profile", "wave", "--late-share", "0.02", "--late-by", "30s", "--malformed-share", "0.01"]
+        seed = len(self._truths())  # the truths of earlier demos are added to this one's, as their visits are
+        recorded = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
+        self._start("simulator", ["simulate", "--rate", str(rate), *difficult, *recorded])
         self._environ["BOARD_PORT"] = str(free_port(settings.board_port))
         address = address_of(Settings.from_environment(self._environ))
-        logger.info("the leader board's page is at %s", address)
+        logger.info("the leaderboard's page is at %s", address)
         board = [sys.executable, "-m", "leaderboard", "--terminal", "--page", address]
         self._processes["board"] = started(board, self._environ)
         self._start("page", ["leaderboard"])
 
     def check(self) -> None:
-        """Find that all still run.
+        """Check that all are still running.
 
         :raises Fatal: one of them ended.
         """
         for name, process in self._processes.items():
             if process.poll() is not None:
-                said = "" if name == "board" else f"; see {self._logs / name}.log"
-                raise Fatal(f"the {name} ended with code {process.returncode}{said}", ExitCode.ABORTED)
+                log = "" if name == "board" else f"; see {self._logs / name}.log"
+                raise Fatal(f"the {name} ended with code {process.returncode}{log}", ExitCode.ABORTED)
 
     def finish(self, settings: Settings) -> None:
-        """Send the visitors home, wait until all their visits are counted, then end the dataflow.
+        """Stop the simulator, and wait until all its visits are counted.
 
-        :raises Fatal: it does not catch up.
+        :raises Fatal: the dataflow does not catch up.
         """
-        visitors = self._processes.pop("visitors")
-        visitors.send_signal(signal.SIGINT)
+        simulator = self._processes.pop("simulator")
+        simulator.send_signal(signal.SIGINT)
         try:
-            visitors.wait(_DELIVERY_S)
+            simulator.wait(_DELIVERY_S)
         except subprocess.TimeoutExpired:
-            end([visitors])
-        deadline = time.monotonic() + _CATCH_UP_S
+            end([simulator])
+        deadline = Deadline(_CATCH_UP_S)
         while lag := sum(state.lag for state in partition_states(settings)):
             self.check()
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 message = f"{lag} visits are still not counted after {_CATCH_UP_S:.0f} s; see {self._logs}"
                 raise Fatal(message, ExitCode.ABORTED)
             time.sleep(_POLL_S)
 
     def end(self) -> None:
-        """End what still runs."""
+        """End what is still running."""
         end(list(self._processes.values()))
 
     def verify(self, settings: Settings) -> int:
-        """Recount everything, and compare it with what the demos' visitors sent; return verify's exit code."""
+        """Recount everything, and compare it with what the demos' simulators sent; return verify's exit code."""
         states = partition_states(settings)
         topic = kafka.describe(kafka.admin_client(settings), settings, [settings.visits_topic])[settings.visits_topic]
         truths = {path: truth.load(path) for path in self._truths()}
-        ours = [path for path, told in truths.items() if topic and told.topic_id == topic.topic_id]
+        ours = [path for path, loaded in truths.items() if topic and loaded.topic_id == topic.topic_id]
         sent = sum(sum(truths[path].messages.values()) for path in ours)
         counted, rejected = sum(state.visits for state in states), sum(state.rejected for state in states)
-        print(f"sent by the demo's visitors: {sent}, counted: {counted} visits, rejected: {rejected} messages")
+        print(f"sent by the demo's simulator: {sent}, counted: {counted} visits, rejected: {rejected} messages")
         command = [sys.executable, "-m", "ops", "verify"]
         if sent == counted + rejected:
             command += ["--truth", *map(str, ours)]
         else:
-            print("not all messages of the log are a demo's: compared with the log, not with the visitors' truth")
+            print("not all messages of the log are a demo's: compared with the log, not with the simulator's truth")
         return subprocess.run(command, env=self._environ, check=False).returncode
 
     def _truths(self) -> list[Path]:

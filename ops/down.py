@@ -12,13 +12,13 @@ from ops.up import add_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which servers, and whether their data goes too."""
+    """Add which servers, and whether their data is deleted too."""
     add_directory(parser)
-    parser.add_argument("--delete", action="store_true", help="remove data and logs too; ports and passwords stay")
+    parser.add_argument("--delete", action="store_true", help="delete data and logs too; ports and passwords stay")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Stop what runs."""
+    """Stop the servers that are running."""
     servers = Servers(arguments.directory.resolve(), environ={})
     if arguments.delete:
         servers.delete()

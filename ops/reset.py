@@ -1,9 +1,9 @@
 """Forget totals and positions and empty the output topics: the next run counts the whole log again.
 
-Every partition is claimed first, so that a dataflow that runs makes this command end, and none begins meanwhile;
-one that MariaDB has lost sight of is fenced from the outputs. Then the database is cleared and provisioned anew,
-with what the environment says now, and then the outputs are emptied. After a crash in the middle the dataflow
-refuses to start until this has been run again.
+Every partition is locked first: this command ends if a dataflow is running, and none can start meanwhile. One
+that has lost its connection to MariaDB is fenced from the outputs. Then the database is cleared and provisioned
+anew with the present settings, and then the outputs are emptied. After a crash half-way the dataflow refuses to
+start until this has been run again.
 
 Examples:
     python -m ops reset --yes
@@ -19,7 +19,8 @@ from typing import Any
 from clients import kafka
 from clients.sql import queries
 from ops import topics
-from ops.provision import Stored, administration, provision_through, read_pipeline, refuse_unfit, tables
+from ops.provision import administration, provision_through, refuse_unfit, stored_pipeline, tables
+from partition.pipeline import Pipeline
 from partition.position import lock_name
 from partition.producer import fenced_producer
 from process.errors import ExitCode, Fatal
@@ -32,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the assent."""
-    parser.add_argument("--yes", action="store_true", help="really do it: totals, carts and rejected visits go")
+    """Add the confirmation."""
+    parser.add_argument("--yes", action="store_true", help="confirm: totals, carts and rejected visits are deleted")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -42,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         message = (
             f"reset empties database {settings.mariadb_database!r} and the topics {settings.carts_topic!r} and "
-            f"{settings.rejected_topic!r}; say python -m ops reset --yes"
+            f"{settings.rejected_topic!r}; to confirm, run python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.CONFIG)
     reset(settings)
@@ -50,13 +51,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def reset(settings: Settings) -> None:
-    """Clear the database, then the outputs; nothing is touched while a dataflow runs.
+    """Clear the database, then the outputs; nothing is touched while a dataflow is running.
 
-    :raises Fatal: HELD when a dataflow runs; a server is away or refuses.
+    :raises Fatal: HELD when a dataflow is running; a server is unavailable or refuses.
     """
     admin = kafka.admin_client(settings)
     with administration(settings) as connection:
-        partitions = _lock_partitions(connection, settings, read_pipeline(connection, settings))
+        partitions = _lock_partitions(connection, settings, stored_pipeline(connection, settings))
         refuse_unfit(connection, settings)
         _fence(settings, partitions)
         _clear(connection, settings)
@@ -68,15 +69,15 @@ def reset(settings: Settings) -> None:
                 logger.info("topic %s emptied", topic.name)
 
 
-def _lock_partitions(connection: Any, settings: Settings, stored: Stored | None) -> int:
+def _lock_partitions(connection: Any, settings: Settings, pipeline: Pipeline | None) -> int:
     """Lock every partition; return how many there are."""
-    names = {settings.visits_topic} | ({stored.topic} if stored else set())
+    names = {settings.visits_topic} | ({pipeline.topic} if pipeline else set())
     present = kafka.describe(kafka.admin_client(settings), settings, names)
     cursor = connection.cursor()
     most = 0
     for name, topic in present.items():
-        noted = stored.partitions if stored and stored.topic == name else 0
-        partitions = max(noted, topic.partitions if topic else 0)
+        provisioned = pipeline.partitions if pipeline and pipeline.topic == name else 0
+        partitions = max(provisioned, topic.partitions if topic else 0)
         most = max(most, partitions)
         for partition in range(partitions):
             lock = lock_name(settings.mariadb_database, name, partition)
@@ -87,7 +88,7 @@ def _lock_partitions(connection: Any, settings: Settings, stored: Stored | None)
 
 
 def _fence(settings: Settings, partitions: int) -> None:
-    """Let no producer from before commit: one that lost MariaDB, and so its lock, may still hold outputs."""
+    """Fence every earlier producer: one that lost MariaDB, and so its lock, may have an open transaction."""
     with ThreadPoolExecutor(_FENCES_AT_ONCE, thread_name_prefix="fence") as pool:
         for _ in pool.map(partial(fenced_producer, settings), range(partitions)):
             pass
@@ -96,8 +97,8 @@ def _fence(settings: Settings, partitions: int) -> None:
 def _held_message(cursor: Any, where: str, lock: str) -> str:
     cursor.execute(queries()["lock_holder"], (lock,))
     holder = cursor.fetchone()
-    who = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""
-    return f"{where} is owned by a dataflow that runs{who}: stop it first; nothing has been changed"
+    named = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""
+    return f"{where} is owned by a running dataflow{named}: stop it first; nothing has been changed"
 
 
 def _clear(connection: Any, settings: Settings) -> None:

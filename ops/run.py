@@ -1,9 +1,9 @@
 """Run the dataflow as worker processes of one cluster, and start all of them again when one ends.
 
 SIGTERM and Ctrl-C end everything within 5 s, with exit code 0; so does the end of the input (STOP_AT_END=1).
-What no restart helps (a wrong setting, nothing provisioned, positions that contradict each other) ends it at
+Where no restart helps (a wrong setting, nothing provisioned, positions that contradict each other) it ends at
 once with the dataflow's own code: 78 or 65. It gives up after 10 ends in a row that each came soon after the
-start, with the last code: after about 3 minutes where another copy of the dataflow runs (75).
+start, with the last code: after about 3 minutes if another copy of the dataflow is running (75).
 
 Examples:
     python -m ops run -p 2
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run until it ends, or is ended."""
+    """Run until the dataflow ends, or a signal stops it."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environ = os.environ | {"PYTHONPATH": path}
     if arguments.process is None and arguments.addresses is None:
@@ -48,7 +48,7 @@ def _count(value: str) -> int:
 
 
 def _cluster(processes: int, workers: int) -> list[list[str]]:
-    """Return the commands of a cluster on this machine; its ports are looked for anew at every start."""
+    """Return the commands of a cluster on this machine; its ports are chosen anew at every start."""
     if processes == 1:
         return [_command(workers)]
     ports: set[int] = set()

@@ -1,6 +1,6 @@
-"""Show the servers, and where every partition stands.
+"""Show the servers, and the position of every partition.
 
-Lag is what a read_committed reader could still read; the last commit is in UTC.
+Lag is the number of offsets up to the end that a read_committed consumer sees; the last commit is in UTC.
 
 Examples:
     python -m ops status
@@ -25,6 +25,7 @@ from ops.servers import Servers
 from ops.servers.notes import Notes
 from ops.up import add_directory, settings_of
 from partition import provisioned
+from partition.pipeline import Pipeline, read_pipeline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -57,44 +58,46 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(_servers_table(servers))
         for server in servers.ours():
             if server.pid() is None:
-                raise Fatal(f"{server.name} does not run; start it by python -m ops up", ExitCode.UNAVAILABLE)
+                raise Fatal(f"{server.name} is not running; start it with python -m ops up", ExitCode.UNAVAILABLE)
         settings = settings_of(servers.environment())
     console.print(_partitions_table(settings, partition_states(settings)))
     return 0
 
 
 def partition_states(settings: Settings) -> list[PartitionState]:
-    """Return where every partition stands, as the leader board's user sees it.
+    """Return the state of every partition, read as the leaderboard's user.
 
-    :raises Fatal: a server is away or refuses, or nothing has been provisioned.
+    :raises Fatal: a server is unavailable or refuses, or nothing has been provisioned.
     """
     login = Login.reader(settings)
     try:
         with closing(mariadb.connect(login)) as connection, translated(str(login)):
             cursor = connection.cursor()
-            cursor.execute(queries()["read_pipeline"])
-            pipeline = cursor.fetchone()
+            pipeline = read_pipeline(cursor)
             rows = []
             if pipeline is not None:
-                cursor.execute(queries()["partition_states"], (pipeline[2],))
+                cursor.execute(queries()["partition_states"], (pipeline.topic_id,))
                 rows = cursor.fetchall()
     except (ConnectionLost, Transient) as error:
         raise mariadb.unavailable(error) from error
     if pipeline is None:
-        message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
-        raise Fatal(message, ExitCode.CONFIG)
-    ends = _ends(settings, pipeline[1], pipeline[2], pipeline[3])  # after the positions: no lag below 0
-    return [PartitionState(row[0], row[1], max(0, ends[row[0]] - row[1]), *row[2:]) for row in rows]
+        raise Fatal(provisioned.not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
+    ends = _ends(settings, pipeline)  # after the positions: no lag below 0
+    return [
+        PartitionState(partition, at, max(0, ends[partition] - at), messages, visits, rejected, committed_at)
+        for partition, at, messages, visits, rejected, committed_at in rows
+    ]
 
 
-def _ends(settings: Settings, name: str, topic_id: str, partitions: int) -> dict[int, int]:
-    admin = kafka.admin_client(settings)
+def _ends(settings: Settings, pipeline: Pipeline) -> dict[int, int]:
+    admin, name = kafka.admin_client(settings), pipeline.topic
     topic = kafka.describe(admin, settings, [name])[name]
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
-    if topic.topic_id != topic_id:
-        raise Fatal(provisioned.recreated_message(topic, topic_id), ExitCode.DATA)
-    return kafka.offsets(admin, name, range(partitions), OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+    if topic.topic_id != pipeline.topic_id:
+        raise Fatal(provisioned.recreated_message(topic, pipeline.topic_id), ExitCode.DATA)
+    partitions = range(pipeline.partitions)
+    return kafka.offsets(admin, name, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
 
 
 def _servers_table(servers: Servers) -> Table:
@@ -106,7 +109,7 @@ def _servers_table(servers: Servers) -> Table:
         ("MariaDB", servers.mariadb, mariadb),
     ):
         pid = server.pid() if server else None
-        table.add_row(name, address, "of the environment" if server is None else str(pid or "does not run"))
+        table.add_row(name, address, "from the environment" if server is None else str(pid or "not running"))
     return table
 
 

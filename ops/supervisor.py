@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple
 
+from process.deadline import Deadline
 from process.errors import RESTART_HELPS, ExitCode
 from process.signals import Stop, stop_signals
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
-_END_S = 3.0  # after SIGTERM; everything has ended 5 s after the supervisor was asked to end
+_END_S = 3.0  # after SIGTERM; everything has ended 5 s after the supervisor's own
 _PR_SET_PDEATHSIG = 1
 _NO_RESTART_HELPS = frozenset({ExitCode.CONFIG, ExitCode.DATA})
 _WAITED_FOR = frozenset({ExitCode.UNAVAILABLE, ExitCode.HELD})
@@ -26,39 +27,43 @@ _ENDED = {"action": "ended"}
 Process = subprocess.Popen[bytes]
 
 
-class Pace(NamedTuple):
-    """How fast the set starts again, and when that is no use: an outage of a minute is outlived.
+class RestartPolicy(NamedTuple):
+    """How long to wait before a restart, and when to give up: an outage of a minute is survived.
 
-    Who ends within `lived_s` of its start has not lived. A start that waits for something and ends without it
-    (69, 75) takes longer: the dataflow waits 10 s for another one's lock, and as long for a Kafka that is away.
+    A run shorter than `min_uptime_s` is one more failure in a row. `min_uptime_if_waiting_s` is for runs that may
+    have done nothing but wait (69, 75): the dataflow waits 10 s for another one's lock, and as long for Kafka.
     """
 
-    first_delay_s: float = 0.5
-    longest_delay_s: float = 10.0
-    lived_s: float = 10.0
-    lived_if_waiting_s: float = 60.0
+    first_backoff_s: float = 0.5
+    longest_backoff_s: float = 10.0
+    min_uptime_s: float = 10.0
+    min_uptime_if_waiting_s: float = 60.0
     attempts: int = 10
 
-    def has_lived(self, lasted_s: float, codes: Sequence[int]) -> bool:
-        """Tell whether an end is the first of a row; one by SIGKILL is somebody's doing, and tells nothing."""
+    def resets_failures(self, uptime_s: float, codes: Sequence[int]) -> bool:
+        """Return whether the count of failures starts anew: after a long run, or SIGKILL, which comes from outside."""
         waited = verdict(codes) in _WAITED_FOR
-        return -signal.SIGKILL in codes or lasted_s >= (self.lived_if_waiting_s if waited else self.lived_s)
+        min_uptime_s = self.min_uptime_if_waiting_s if waited else self.min_uptime_s
+        return -signal.SIGKILL in codes or uptime_s >= min_uptime_s
 
-    def delay_s(self, failures: int) -> float:
-        """Return the wait after so many ends in a row: doubled each time, and never twice the same."""
-        doubled: float = min(self.longest_delay_s, self.first_delay_s * 2 ** (failures - 1))
+    def backoff_s(self, failures: int) -> float:
+        """Return the wait after so many failures in a row: doubled each time, with jitter."""
+        doubled: float = min(self.longest_backoff_s, self.first_backoff_s * 2 ** (failures - 1))
         return doubled * random.uniform(1.0, 1.25)  # noqa: S311
 
 
 def supervise(
-    commands: Callable[[], list[list[str]]], *, environ: Mapping[str, str] | None = None, pace: Pace | None = None
+    commands: Callable[[], list[list[str]]],
+    *,
+    environ: Mapping[str, str] | None = None,
+    policy: RestartPolicy | None = None,
 ) -> int:
-    """Run a command for each process, all of them again when one ends, until they end well or a signal comes.
+    """Run a command for each process, all of them again when one ends, until all end with 0 or a signal comes.
 
-    Return 0 when all ended with 0, or after SIGTERM or SIGINT; the processes' code when it says that no restart
-    helps, or when they ended too often in a row without having lived.
+    Return 0 when all ended with 0, or after SIGTERM or SIGINT; the processes' code when it means that no restart
+    helps, or after too many failures in a row.
     """
-    pace = pace or Pace()
+    policy = policy or RestartPolicy()
     failures = 0
     with stop_signals() as stop:
         while True:
@@ -70,18 +75,18 @@ def supervise(
             if code in _NO_RESTART_HELPS:
                 logger.error("ended with code %d: no restart helps", code, extra=_ENDED)
                 return code
-            failures = 1 if pace.has_lived(time.monotonic() - began, codes) else failures + 1
-            if failures >= pace.attempts:
+            failures = 1 if policy.resets_failures(time.monotonic() - began, codes) else failures + 1
+            if failures >= policy.attempts:
                 logger.error("gives up: ended %d times in a row soon after its start", failures, extra=_ENDED)
                 return code if code in RESTART_HELPS else ExitCode.ABORTED
-            delay_s = pace.delay_s(failures)
-            logger.warning("all processes start again in %.1f s", delay_s, extra={"action": "restart"})
-            if stop.wait(delay_s):
+            backoff_s = policy.backoff_s(failures)
+            logger.warning("all processes start again in %.1f s", backoff_s, extra={"action": "restart"})
+            if stop.wait(backoff_s):
                 return 0
 
 
 def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop: Stop) -> list[int]:
-    """Run until one ends badly, all end well or `stop` is set; then end the rest. Return the codes of the ended."""
+    """Run until one fails, all end with 0 or `stop` is set; then end the rest. Return the codes of the ended."""
     processes: list[Process] = []
     try:
         processes.extend(started(command, environ) for command in commands)
@@ -97,7 +102,7 @@ def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop
 
 
 def started(command: list[str], environ: Mapping[str, str] | None, output: IO[bytes] | None = None) -> Process:
-    """Start a process that ends no later than this one; what it says goes to `output` or where ours goes."""
+    """Start a process that ends no later than this one; it writes to `output`, or to the same place as this one."""
     # A session of its own: a Ctrl-C reaches this process alone, which then ends the others in order.
     return subprocess.Popen(
         command,
@@ -106,32 +111,32 @@ def started(command: list[str], environ: Mapping[str, str] | None, output: IO[by
         stdout=output,
         stderr=output,
         start_new_session=True,
-        preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - nobody here has threads of Python
+        preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has no other threads of Python
     )
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
-    """Let Linux kill the child when the supervisor itself is killed with -9 and can do nothing about it."""
+    """Let Linux kill the child when the supervisor itself is killed with -9, and cannot end it."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
 
-    def ask() -> None:
+    def set_death_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it was killed before it could be asked for
+        if os.getppid() != parent:  # it was killed before the signal was set
             os._exit(ExitCode.ABORTED)
 
-    return ask
+    return set_death_signal
 
 
 def end(processes: Sequence[Process]) -> None:
-    """Ask processes to end, and kill those that have not after 3 s."""
+    """Terminate processes, and kill those that have not ended after 3 s."""
     for process in processes:
         process.terminate()
-    deadline = time.monotonic() + _END_S
+    deadline = Deadline(_END_S)
     for process in processes:
         try:
-            process.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(deadline.left_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -145,6 +150,6 @@ def _log_ends(codes: list[int | None]) -> None:
 
 
 def verdict(codes: Sequence[int]) -> int:
-    """Return the code that says most: when one process ends by its own will, the others fall over it."""
-    telling = [code for code in codes if code in _NO_RESTART_HELPS] + [code for code in codes if code in RESTART_HELPS]
-    return (telling + [code for code in codes if code])[0]
+    """Return the most informative code: when one process ends with a code of ours, the others fail because of it."""
+    ours = [code for code in codes if code in _NO_RESTART_HELPS] + [code for code in codes if code in RESTART_HELPS]
+    return (ours + [code for code in codes if code])[0]

@@ -1,4 +1,4 @@
-"""The three topics: made where they are missing, grown where they have too few partitions, and emptied."""
+"""The three topics: created where missing, grown where they have too few partitions, and emptied."""
 
 import logging
 import time
@@ -18,22 +18,23 @@ from confluent_kafka.admin import (
 )
 
 from clients import kafka, kafka_config
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 HEADERS_BYTES = 65_536
-"""What a rejected visit's headers may add to its bytes."""
+"""The most that a rejected visit's headers add to its bytes."""
 
-_VISIBLE_S = 20.0  # a new topic is known to the controller first, to every broker a moment later
+_VISIBLE_S = 20.0  # the controller knows a new topic first, every broker a moment later
 _POLL_S = 0.1
 
 logger = logging.getLogger(__name__)
 
 
 def refuse_unfit(admin: AdminClient, settings: Settings) -> None:
-    """Refuse topics that are there and forget what they must keep; nothing is changed.
+    """Refuse existing topics that are compacted; nothing is changed.
 
-    :raises Fatal: Kafka is away or refuses, or the topic of visits or of rejected visits is compacted.
+    :raises Fatal: Kafka is unavailable or refuses, or the topic of visits or of rejected visits is compacted.
     """
     names = (settings.visits_topic, settings.rejected_topic)  # rejected visits keep their keys, which may repeat
     for name, topic in kafka.describe(admin, settings, names).items():
@@ -42,20 +43,20 @@ def refuse_unfit(admin: AdminClient, settings: Settings) -> None:
 
 
 def ensure_visits(admin: AdminClient, settings: Settings) -> kafka.Topic:
-    """Return the input topic; make it if it does not exist.
+    """Return the input topic; create it if it does not exist.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
     """
     name = settings.visits_topic
     if kafka.describe(admin, settings, [name])[name] is None:
         _create(admin, name, settings.visits_partitions, {})
-    return _visible(admin, settings, name, 1)
+    return wait_for_leaders(admin, settings, name, 1)
 
 
 def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) -> None:
-    """Make the output topics, or grow them to the input's partitions; whatever could be read can be rejected.
+    """Create the output topics, or grow them to the input's partitions; any message of the input fits when rejected.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
     """
     largest = int(topic_config(admin, visits.name)["max.message.bytes"]) + HEADERS_BYTES
     own: dict[str, dict[str, str]] = {
@@ -69,7 +70,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
             _create(admin, name, visits.partitions, config)
         elif topic.partitions < visits.partitions:
             _grow(admin, name, visits.partitions)
-        _visible(admin, settings, name, visits.partitions)
+        wait_for_leaders(admin, settings, name, visits.partitions)
     if int(topic_config(admin, settings.rejected_topic)["max.message.bytes"]) < largest:
         _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
 
@@ -77,7 +78,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
 def empty(admin: AdminClient, topic: kafka.Topic) -> None:
     """Delete all records of a topic; it stays the same topic.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
     """
     ends = [TopicPartition(topic.name, partition, -1) for partition in range(topic.partitions)]
     with kafka.translated(f"emptying topic {topic.name!r}"):
@@ -85,17 +86,33 @@ def empty(admin: AdminClient, topic: kafka.Topic) -> None:
             future.result()
 
 
-def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
-    """Return a topic's settings, the broker's defaults among them.
+def wait_for_leaders(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
+    """Wait until a topic has at least so many partitions, and a leader for each; return the topic.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: UNAVAILABLE after 20 s; Kafka is unavailable or refuses.
+    """
+    deadline = Deadline(_VISIBLE_S)
+    while True:
+        topic = kafka.describe(admin, settings, [name])[name]
+        if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
+            return topic
+        if deadline.passed:
+            message = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
+            raise Fatal(message, ExitCode.UNAVAILABLE)
+        time.sleep(_POLL_S)
+
+
+def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
+    """Return a topic's configuration, the broker's defaults included.
+
+    :raises Fatal: Kafka is unavailable or refuses.
     """
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    with kafka.translated(f"settings of topic {topic!r}"):
-        answer: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
+    with kafka.translated(f"configuration of topic {topic!r}"):
+        described: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
             [resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S
         )[resource]
-        return {name: str(entry.value) for name, entry in answer.result().items()}
+        return {name: str(entry.value) for name, entry in described.result().items()}
 
 
 def _create(admin: AdminClient, name: str, partitions: int, config: dict[str, str]) -> None:
@@ -118,26 +135,14 @@ def _set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
     logger.info("topic %s: %s set to %s", topic, name, value)
 
 
-def _done(future: "Future[Any]", doing: str, somebody_else_did: int) -> bool:
+def _done(future: "Future[Any]", doing: str, already_done: int) -> bool:
     try:
         future.result()
     except KafkaException as error:
-        if error.args[0].code() != somebody_else_did:
+        if error.args[0].code() != already_done:
             raise kafka.fatal_of(error.args[0], doing) from error
         return False
     return True
-
-
-def _visible(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
-    deadline = time.monotonic() + _VISIBLE_S
-    while True:
-        topic = kafka.describe(admin, settings, [name])[name]
-        if topic is not None and topic.partitions >= partitions and _has_leaders(admin, topic):
-            return topic
-        if time.monotonic() > deadline:
-            message = f"topic {name!r} has no leader for each of {partitions} partitions after {_VISIBLE_S:.0f} s"
-            raise Fatal(message, ExitCode.UNAVAILABLE)
-        time.sleep(_POLL_S)
 
 
 def _has_leaders(admin: AdminClient, topic: kafka.Topic) -> bool:

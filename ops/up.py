@@ -1,10 +1,10 @@
 """Start Kafka and MariaDB for this machine in the background, provision them, and print how to reach them.
 
 Standard output is `export NAME=value` lines and nothing else, the same on every call. The servers are, in this
-order: those that the environment names; containers of compose.yaml, where Docker 25 or newer runs with its
+order: those that the environment names; containers of compose.yaml, if Docker 25 or newer is running with its
 compose plugin; Apache Kafka (Java 17, fetched by Maven) and the installed MariaDB or, failing that, one fetched
-by Maven. Data, logs, ports and passwords are below .local/ of the project. Where one server cannot be started,
-what this command started is stopped again.
+by Maven. Data, logs, ports and passwords are below .local/ of the project. If one server cannot be started, those
+that this command started are stopped again.
 
 Examples:
     eval "$(python -m ops up)"
@@ -22,7 +22,7 @@ from settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the servers live."""
+    """Add where the servers' files are."""
     add_directory(parser)
 
 
@@ -41,12 +41,12 @@ def main(arguments: argparse.Namespace) -> int:
     environment = servers.start(arguments.directory, os.environ).environment()
     try:
         provision(settings_of(environment))
-    finally:  # where provision refuses, its cure needs the addresses too
+    finally:  # if provision refuses, its cure needs the addresses too
         for name, value in environment.items():
             print(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def settings_of(environment: dict[str, str]) -> Settings:
-    """Return the settings of the environment, led to these servers."""
+    """Return the settings of the environment, with the addresses and passwords of these servers."""
     return Settings.from_environment({**os.environ, **environment})

@@ -9,7 +9,8 @@ from confluent_kafka.admin import AdminClient
 from clients import kafka
 from partition.committer import Committer, OutputsWriter, TotalsWriter
 from partition.ownership import OwnedPartition, take_ownership
-from partition.provisioned import Provisioned, compare
+from partition.pipeline import Pipeline
+from partition.provisioned import compare
 from process.cancellation import Cancellation
 from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
 from settings import Settings
@@ -33,7 +34,7 @@ class PartitionOwner:
         self._settings = settings
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
-        self._provisioned: Provisioned | None = None
+        self._pipeline: Pipeline | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._taken: dict[int, tuple[Future[Committer], Cancellation]] = {}
         self._all_stop_in_time = True
@@ -42,23 +43,23 @@ class PartitionOwner:
         self.totals: TotalsWriterOf | None = None
         """Makes what commits a partition's totals; the MariaDB sink sets it."""
 
-    def provisioned(self) -> Provisioned:
+    def pipeline(self) -> Pipeline:
         """Compare database, topics and settings, once; no partition is taken when anything differs.
 
         :raises Fatal: what is unavailable, missing or different.
         """
         with self._lock:
-            if self._provisioned is None:
-                self._provisioned = compare(self._settings, self.admin())
-            return self._provisioned
+            if self._pipeline is None:
+                self._pipeline = compare(self._settings, self.admin())
+            return self._pipeline
 
     def partition_names(self) -> list[str]:
         """Return the names of all partitions: source and sinks list the same, so each lands on one worker.
 
-        What `provisioned` raises goes to `on_fatal`.
+        What `pipeline` raises goes to `on_fatal`.
         """
         try:
-            return [partition_name(partition) for partition in range(self.provisioned().partitions)]
+            return [partition_name(partition) for partition in range(self.pipeline().partitions)]
         except Fatal as fatal:
             self.on_fatal(fatal)
 
@@ -70,12 +71,12 @@ class PartitionOwner:
 
     def begin(self, partition: int) -> "Future[Committer]":
         """Begin to take a partition, and return at once; the committer runs when it is owned."""
-        provisioned = self.provisioned()
+        pipeline = self.pipeline()
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ownership")
             cancellation = Cancellation()
-            future = self._pool.submit(self._take, provisioned, partition, cancellation)
+            future = self._pool.submit(self._take, pipeline, partition, cancellation)
             self._taken[partition] = (future, cancellation)
             return future
 
@@ -103,10 +104,10 @@ class PartitionOwner:
         if pool:
             pool.shutdown()
 
-    def _take(self, provisioned: Provisioned, partition: int, cancellation: Cancellation) -> Committer:
+    def _take(self, pipeline: Pipeline, partition: int, cancellation: Cancellation) -> Committer:
         if self.outputs is None or self.totals is None:
             raise RuntimeError("the Kafka sink and the MariaDB sink of this dataflow belong to another PartitionOwner")
-        owned = take_ownership(self._settings, self.admin(), provisioned, partition, cancellation)
+        owned = take_ownership(self._settings, self.admin(), pipeline, partition, cancellation)
         committer = Committer(
             owned,
             outputs=self.outputs(owned),

@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
+from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
-from partition.provisioned import Provisioned
 from partition.tail import OutputTopic, TailReader, cart_origin, reject_origin
 from process.cancellation import Cancellation
 from process.deadline import Deadline
@@ -37,7 +37,7 @@ class OwnedPartition:
     """One partition and what its owner needs: the connection that holds the lock, and the only valid producer."""
 
     partition: int
-    provisioned: Provisioned
+    pipeline: Pipeline
     connection: PartitionConnection
     producer: Producer
     tails: Tails
@@ -51,7 +51,7 @@ class OwnedPartition:
 
 
 def take_ownership(
-    settings: Settings, admin: AdminClient, provisioned: Provisioned, partition: int, cancellation: Cancellation
+    settings: Settings, admin: AdminClient, pipeline: Pipeline, partition: int, cancellation: Cancellation
 ) -> OwnedPartition:
     """Take the lock, fence the producer, read the tails and then the position.
 
@@ -60,41 +60,41 @@ def take_ownership(
     :raises Fatal: HELD when another dataflow owns it, DATA when the outputs are another pipeline's.
     :raises Cancelled: found between the steps.
     """
-    connection = PartitionConnection(Login.dataflow(settings), settings.visits_topic, provisioned.topic_id, partition)
+    connection = PartitionConnection(Login.dataflow(settings), settings.visits_topic, pipeline.topic_id, partition)
     with ExitStack() as undo:
         undo.callback(connection.close)
         try:
             connection.open(cancellation)
             with closing(TailReader(settings, admin, partition)) as reader:
-                producer, tails = _fence(settings, reader, provisioned, partition, cancellation)
+                producer, tails = _fence(settings, reader, pipeline, partition, cancellation)
             start = _first_position(connection)
         except (ConnectionLost, Transient) as error:
             raise mariadb.unavailable(error) from error
         undo.pop_all()
     message = "%s owned from offset %d on"
     logger.info(message, connection.where, start, extra={"action": "owned", "partition": partition, "offset": start})
-    return OwnedPartition(partition, provisioned, connection, producer, tails, start, cancellation)
+    return OwnedPartition(partition, pipeline, connection, producer, tails, start, cancellation)
 
 
 def _fence(
-    settings: Settings, reader: TailReader, provisioned: Provisioned, partition: int, cancellation: Cancellation
+    settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, cancellation: Cancellation
 ) -> tuple[Producer, Tails]:
     """Fence earlier owners, then read the tails: before the fence an earlier owner could still move them."""
     carts = OutputTopic(settings.carts_topic, cart_origin)
     rejects = OutputTopic(settings.rejected_topic, reject_origin)
     for topic in (carts, rejects):
-        _refuse_another_pipelines(reader, topic, provisioned, partition)
+        _refuse_another_pipelines(reader, topic, pipeline, partition)
     producer = fenced_producer(settings, partition, cancellation)
-    tail_of = partial(reader.tail, pipeline_id=provisioned.pipeline_id, topic_id=provisioned.topic_id)
+    tail_of = partial(reader.tail, pipeline_id=pipeline.pipeline_id, topic_id=pipeline.topic_id)
     return producer, Tails(carts=tail_of(carts), rejects=tail_of(rejects))
 
 
-def _refuse_another_pipelines(reader: TailReader, topic: OutputTopic, provisioned: Provisioned, partition: int) -> None:
+def _refuse_another_pipelines(reader: TailReader, topic: OutputTopic, pipeline: Pipeline, partition: int) -> None:
     last = reader.last_origin(topic)
-    if last and last.pipeline_id != provisioned.pipeline_id:
+    if last and last.pipeline_id != pipeline.pipeline_id:
         message = (
             f"topic {topic.name!r} partition {partition} holds outputs of pipeline {last.pipeline_id}, but this "
-            f"database is of pipeline {provisioned.pipeline_id}: give this one output topics of its own "
+            f"database is of pipeline {pipeline.pipeline_id}: give this one output topics of its own "
             "(CARTS_TOPIC, REJECTED_TOPIC), or empty them by python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.DATA)

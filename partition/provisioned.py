@@ -1,27 +1,17 @@
 """What a database was provisioned for, compared with Kafka and the settings: nothing that differs is claimed."""
 
-from typing import NamedTuple
-
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
-from clients.sql import queries
 from operators.decode import DECODE_VERSION
+from partition.pipeline import Pipeline, Position, read_pipeline, read_positions
 from partition.position import missing_row_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
 
-class Provisioned(NamedTuple):
-    """What the database was provisioned for, compared with Kafka and the settings."""
-
-    pipeline_id: str
-    topic_id: str
-    partitions: int
-
-
-def compare(settings: Settings, admin: AdminClient) -> Provisioned:
+def compare(settings: Settings, admin: AdminClient) -> Pipeline:
     """Compare database, topics and settings.
 
     :raises Fatal: one line for what is away, missing or different.
@@ -32,38 +22,34 @@ def compare(settings: Settings, admin: AdminClient) -> Provisioned:
         try:
             with translated(str(login)):
                 cursor = connection.cursor()
-                cursor.execute(queries()["read_pipeline"])
-                pipeline = cursor.fetchone()
-                cursor.execute(queries()["read_progress"], (settings.visits_topic,))
-                rows = cursor.fetchall()
+                pipeline = read_pipeline(cursor)
+                positions = read_positions(cursor, settings.visits_topic)
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
         raise mariadb.unavailable(error) from error
     if pipeline is None:
-        message = f"database {login.database!r} has not been provisioned; run python -m ops provision"
-        raise Fatal(message, ExitCode.CONFIG)
-    pipeline_id, topic, topic_id, partitions = pipeline[:4]
-    refuse_other_settings(settings, topic, pipeline[4:])
+        raise Fatal(not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
+    refuse_other_settings(settings, pipeline)
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = kafka.describe(admin, settings, names)
-    _refuse_other_topics(settings, topics, topic_id, partitions)
+    _refuse_other_topics(settings, topics, pipeline.topic_id, pipeline.partitions)
     kafka.refuse_compacted(admin, settings.visits_topic)
-    refuse_other_rows(settings.visits_topic, topic_id, partitions, rows)
-    return Provisioned(pipeline_id, topic_id, partitions)
+    refuse_other_rows(pipeline, positions)
+    return pipeline
 
 
-def refuse_other_settings(settings: Settings, topic: str, stored: tuple[str, str, int]) -> None:
+def refuse_other_settings(settings: Settings, pipeline: Pipeline) -> None:
     """Refuse what must not change under a database.
 
     :raises Fatal: CONFIG, naming both values.
     """
-    lengths, zone, version = stored
+    zone = settings.naive_timezone.key if settings.naive_timezone else ""
     differences = (
-        ("VISITS_TOPIC", settings.visits_topic, topic),
-        ("WINDOW_LENGTHS_S", ",".join(map(str, settings.window_lengths_s)), lengths),
-        ("NAIVE_TIMEZONE", settings.naive_timezone.key if settings.naive_timezone else "", zone),
-        ("the version of the decode rules", DECODE_VERSION, version),
+        ("VISITS_TOPIC", settings.visits_topic, pipeline.topic),
+        ("WINDOW_LENGTHS_S", ",".join(map(str, settings.window_lengths_s)), pipeline.window_lengths_s),
+        ("NAIVE_TIMEZONE", zone, pipeline.naive_timezone),
+        ("the version of the decode rules", DECODE_VERSION, pipeline.decode_version),
     )
     for name, ours, theirs in differences:
         if ours != theirs:
@@ -94,6 +80,11 @@ def _refuse_other_topics(
         raise Fatal(grown_message(visits, partitions), ExitCode.CONFIG)
 
 
+def not_provisioned_message(database: str) -> str:
+    """Return the message for a database in which table `pipeline` has no row."""
+    return f"database {database!r} has not been provisioned; run python -m ops provision"
+
+
 def recreated_message(topic: kafka.Topic, topic_id: str) -> str:
     """Return the line for a topic that is another one of the same name."""
     return (
@@ -110,21 +101,19 @@ def grown_message(topic: kafka.Topic, partitions: int) -> str:
     )
 
 
-def refuse_other_rows(topic: str, topic_id: str, partitions: int, rows: list[tuple[str, int, int, int]]) -> None:
+def refuse_other_rows(pipeline: Pipeline, positions: list[Position]) -> None:
     """Refuse positions that are missing, or of another topic of the same name: none is ever guessed.
-
-    `rows` are topic_id, partition, first and next offset.
 
     :raises Fatal: DATA.
     """
-    strange = sorted({row[0] for row in rows} - {topic_id})
-    if strange:
+    foreign = sorted({position.topic_id for position in positions} - {pipeline.topic_id})
+    if foreign:
         message = (
-            f"progress has rows of topic {topic!r} with id {', '.join(strange)}, but the pipeline is of id "
-            f"{topic_id}; restore the database, or start over by python -m ops reset --yes"
+            f"progress has rows of topic {pipeline.topic!r} with id {', '.join(foreign)}, but the pipeline is of id "
+            f"{pipeline.topic_id}; restore the database, or start over by python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.DATA)
-    present = {row[1] for row in rows}
-    missing = [partition for partition in range(partitions) if partition not in present]
+    present = {position.partition for position in positions}
+    missing = [partition for partition in range(pipeline.partitions) if partition not in present]
     if missing:
-        raise Fatal(missing_row_message(topic, missing), ExitCode.DATA)
+        raise Fatal(missing_row_message(pipeline.topic, missing), ExitCode.DATA)

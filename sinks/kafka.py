@@ -23,8 +23,8 @@ class OutputsWriter:
             visits=settings.visits_topic,
             carts=settings.carts_topic,
             rejected=settings.rejected_topic,
-            pipeline_id=owned.provisioned.pipeline_id,
-            topic_id=owned.provisioned.topic_id,
+            pipeline_id=owned.pipeline.pipeline_id,
+            topic_id=owned.pipeline.topic_id,
         )
 
     def commit(self, batches: Sequence[OutputBatch]) -> None:

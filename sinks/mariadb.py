@@ -27,7 +27,7 @@ class TotalsWriter:
 
     def __init__(self, owned: OwnedPartition) -> None:
         self._partition = owned.partition
-        self._topic_id = owned.provisioned.topic_id
+        self._topic_id = owned.pipeline.topic_id
         self._connection = owned.connection
         self._cancellation = owned.cancellation
         self._position = owned.start

@@ -161,7 +161,7 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _VisitsPartition:
         partition = _VisitsPartition(self, int(for_part))
-        self.watch.start(self.owner.provisioned(), self.owner.admin())
+        self.watch.start(self.owner.pipeline(), self.owner.admin())
         return partition
 
     def reading(self, committer: Committer, partition: int) -> _OwnedReading:
@@ -169,6 +169,6 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
 
         :raises Fatal: Kafka is unavailable or refuses, or has lost what is counted already.
         """
-        partitions = self.owner.provisioned().partitions
+        partitions = self.owner.pipeline().partitions
         reader = PartitionReader(self._settings, self.owner.admin(), partition, partitions, committer.owned.start)
         return _OwnedReading(committer, reader, _Ahead(self._settings, partitions))

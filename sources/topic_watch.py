@@ -6,7 +6,8 @@ import threading
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka
-from partition.provisioned import Provisioned, grown_message, recreated_message
+from partition.pipeline import Pipeline
+from partition.provisioned import grown_message, recreated_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -25,14 +26,14 @@ class TopicWatch:
         self._stopped = threading.Event()
         self.found: Fatal | None = None
 
-    def start(self, provisioned: Provisioned, admin: AdminClient) -> None:
+    def start(self, pipeline: Pipeline, admin: AdminClient) -> None:
         """Begin to poll, unless that has begun."""
         with self._lock:
             self._users += 1
             if self._users > 1:
                 return
             self._stopped = threading.Event()
-        arguments = (provisioned, admin, self._stopped)
+        arguments = (pipeline, admin, self._stopped)
         threading.Thread(target=self._poll, args=arguments, name="topic-watch", daemon=True).start()
 
     def stop(self) -> None:
@@ -42,21 +43,21 @@ class TopicWatch:
             if self._users == 0:
                 self._stopped.set()
 
-    def _poll(self, provisioned: Provisioned, admin: AdminClient, stopped: threading.Event) -> None:
+    def _poll(self, pipeline: Pipeline, admin: AdminClient, stopped: threading.Event) -> None:
         while not stopped.wait(POLL_INTERVAL_S):
             try:
-                self.found = self.found or self._difference(provisioned, admin)
+                self.found = self.found or self._difference(pipeline, admin)
             except Fatal as fatal:  # an outage is no difference: readers and writers decide how long to wait
                 logger.warning("%s", fatal.message, extra={"action": "watch"})
 
-    def _difference(self, provisioned: Provisioned, admin: AdminClient) -> Fatal | None:
+    def _difference(self, pipeline: Pipeline, admin: AdminClient) -> Fatal | None:
         name = self._settings.visits_topic
         topic = kafka.describe(admin, self._settings, [name])[name]
         if topic is None:
             message = f"topic {name!r} has been deleted; restore it, or start over by python -m ops reset --yes"
             return Fatal(message, ExitCode.DATA)
-        if topic.topic_id != provisioned.topic_id:
-            return Fatal(recreated_message(topic, provisioned.topic_id), ExitCode.DATA)
-        if topic.partitions != provisioned.partitions:
-            return Fatal(grown_message(topic, provisioned.partitions), ExitCode.CONFIG)
+        if topic.topic_id != pipeline.topic_id:
+            return Fatal(recreated_message(topic, pipeline.topic_id), ExitCode.DATA)
+        if topic.partitions != pipeline.partitions:
+            return Fatal(grown_message(topic, pipeline.partitions), ExitCode.CONFIG)
         return None

@@ -17,20 +17,20 @@ from tests.support import own_names, remove
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register our marker."""
-    line = "environment(**variables): variables for the fixtures `environment` and `settings`, on top of their own"
-    config.addinivalue_line("markers", line)
-    if not os.environ.get("CI"):  # hypothesis has a profile of its own for CI: on a busy machine time tells nothing
+    marker = "environment(**variables): variables for the fixtures `environment` and `settings`, on top of their own"
+    config.addinivalue_line("markers", marker)
+    if not os.environ.get("CI"):  # hypothesis has a profile of its own for CI: on a busy machine times prove nothing
         hypothesis.settings.register_profile(
             "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
         )
         hypothesis.settings.load_profile("here")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order: the servers are stopped
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and all it starts
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end: the servers are stopped
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Kafka and MariaDB: those that the environment names, or new ones, gone after the session."""
+    """Kafka and MariaDB: those that the environment names, or new ones, deleted after the session."""
     yield from _started(tmp_path_factory.mktemp("servers"), dict(os.environ))
 
 
@@ -45,7 +45,7 @@ def own_servers(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def environment(servers: Servers, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Variables of a pipeline of the test's own; nothing of it is made yet, all of it is removed in the end."""
+    """Variables of a pipeline of the test's own; nothing of it is created yet, all of it is removed in the end."""
     variables = own_names(servers)
     for marker in request.node.iter_markers("environment"):
         variables |= marker.kwargs
@@ -81,7 +81,7 @@ def _started(directory: Path, environ: dict[str, str]) -> Iterator[Servers]:
     try:
         servers = start(directory, environ)
     except Fatal as fatal:
-        Servers(directory, environ).delete()  # one of them may run
+        Servers(directory, environ).delete()  # one of them may be running
         if os.environ.get("CI"):
             pytest.fail(fatal.message)
         pytest.skip(fatal.message)

@@ -1,6 +1,6 @@
-"""Carries TCP connections on: python -m tests.forwarder FROM_HOST:PORT TO_HOST:PORT [FROM TO ...]
+"""Forwards TCP connections: python -m tests.forwarder FROM_HOST:PORT TO_HOST:PORT [FROM TO ...]
 
-A connection ends at both sides when it ends at one. It says `ready` when it listens on all of them.
+A connection ends at both sides when it ends at one. Prints `ready` when it listens on all of them.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ def _handler(target: str) -> Handler:
             except OSError:
                 return
             with contextlib.closing(back):
-                ways = [asyncio.create_task(_carry(reader, back)), asyncio.create_task(_carry(there, writer))]
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+                copying = [asyncio.create_task(_copy(reader, back)), asyncio.create_task(_copy(there, writer))]
+                await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
+                for task in copying:
+                    task.cancel()
+                await asyncio.gather(*copying, return_exceptions=True)
 
     return handle
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while chunk := await reader.read(_CHUNK_BYTES):
             writer.write(chunk)

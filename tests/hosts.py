@@ -1,4 +1,4 @@
-"""Hosts of a network of their own: Linux network namespaces around a switch, every link of which can be cut."""
+"""Hosts of a network of their own: Linux network namespaces around a switch, each with a link that can fail."""
 
 import os
 import random
@@ -40,12 +40,12 @@ class Network:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill what runs on the hosts, and remove them; the links go with their namespaces."""
+        """Kill all processes on the hosts, and remove the hosts; their links are removed with the namespaces."""
         self._stack.close()
 
     @contextmanager
-    def cut(self, host: int) -> Iterator[None]:
-        """Cut a host's link for as long as this lasts."""
+    def link_down(self, host: int) -> Iterator[None]:
+        """Take a host's link down for as long as this lasts."""
         self._link(host, "down")
         try:
             yield
@@ -53,13 +53,15 @@ class Network:
             self._link(host, "up")
 
     def retransmissions(self, host: int) -> int:
-        """Return how often the host has sent the same again, without an answer, on the worst of its connections."""
+        """Return the retransmissions without an acknowledgement of the worst of the host's connections."""
         listed = self._output(host, ["ss", "-tno", "state", "established"])
         return max((int(count) for count in re.findall(r"timer:\(on,[^,]*,(\d+)\)", listed)), default=0)
 
-    def start(self, host: int | None, command: list[str], environ: Mapping[str, str], **options: Any) -> Any:
-        """Start a process on a host, or here; it is killed before the network goes."""
-        process = subprocess.Popen(
+    def start(
+        self, host: int | None, command: list[str], environ: Mapping[str, str], **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a process on a host, or here; it is killed before the network is removed."""
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [*self._enter(host), *command], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, **options
         )
         self._stack.callback(_kill, process)
@@ -68,7 +70,7 @@ class Network:
     def serve(self, addresses: list[str], *, advertised: list[str]) -> None:
         """Let the hosts reach servers that listen on 127.0.0.1 here, at this machine's address in the network.
 
-        What a server sends its clients on to, its advertised address, they find at their own 127.0.0.1.
+        The address that a server advertises to its clients is forwarded at their own 127.0.0.1.
         """
         ports = [address.rpartition(":")[2] for address in addresses]
         self._forward(None, [f"{self.here}:{port}" for port in ports], addresses)
@@ -80,6 +82,7 @@ class Network:
         pairs = [address for pair in zip(sources, targets, strict=True) for address in pair]
         command = [sys.executable, "-m", "tests.forwarder", *pairs]
         process = self.start(host, command, os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
+        assert process.stdout is not None
         self._stack.callback(process.stdout.close)
         assert process.stdout.readline() == b"ready\n"
 
@@ -121,13 +124,13 @@ class Network:
 
 
 def refuse_without_rights() -> None:
-    """Skip the test, or fail it in CI, where namespaces cannot be made."""
+    """Skip the test, or fail it in CI, where namespaces cannot be created."""
     if os.geteuid() == 0 and shutil.which("ip") and shutil.which("ss") and _may_unshare():
         return
-    line = "a cluster of several hosts needs root, network namespaces, and ip and ss of iproute2"
+    reason = "a cluster of several hosts needs root, network namespaces, and ip and ss of iproute2"
     if os.environ.get("CI"):
-        pytest.fail(line)
-    pytest.skip(line)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _may_unshare() -> bool:

@@ -33,15 +33,15 @@ class Dataflow:
             ports.add(free_port())
         addresses = ";".join(f"127.0.0.1:{port}" for port in sorted(ports))
         flags = [["-i", str(index), "-a", addresses] if processes > 1 else [] for index in range(processes)]
-        with log.open("ab") as output:
+        with log.open("ab") as stream:
             self.processes = [
                 subprocess.Popen(
                     [*command, *more],
                     cwd=ROOT,
                     env=process_environment(environment),
                     stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
+                    stdout=stream,
+                    stderr=stream,
                 )
                 for more in flags
             ]
@@ -63,21 +63,21 @@ class Dataflow:
         wait_until(
             lambda: all(process.poll() is not None for process in self.processes) or None,
             deadline_s=deadline_s,
-            what=lambda: f"the dataflow's end; its log ends with {self.said()[-2000:]}",
+            what=lambda: f"the dataflow's end; its log ends with {self.output()[-2000:]}",
         )
         return [process.returncode for process in self.processes]
 
     def alive(self) -> bool:
-        """Tell whether all of them run."""
+        """Return whether all of them are running."""
         return all(process.poll() is None for process in self.processes)
 
-    def said(self) -> str:
-        """Return what it has written to standard output and error."""
+    def output(self) -> str:
+        """Return what they have written to standard output and error."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 class Log:
-    """What was sent so far, of what there is to send, and what it must come to."""
+    """What was sent so far, of all that there is to send, and the expected results."""
 
     def __init__(self, settings: Settings, messages: list[Sent]) -> None:
         self._settings = settings
@@ -87,7 +87,7 @@ class Log:
 
     @contextmanager
     def growing_to(self, length: int) -> Iterator[None]:
-        """Send more, meanwhile; all of it is there in the end."""
+        """Send more, meanwhile; all of it has been sent in the end."""
         more = self._messages[self.length : length]
         self.length += len(more)
         self.truth.add(more)
@@ -104,7 +104,7 @@ class Log:
 def running(
     environment: Mapping[str, str], folder: Path, *, processes: int = 1, workers: int = 1, name: str = "dataflow"
 ) -> Iterator[Dataflow]:
-    """Run the dataflow for as long as this lasts; whatever is left of it then is killed."""
+    """Run the dataflow for as long as this lasts; processes that are left then are killed."""
     dataflow = Dataflow(environment, folder / f"{name}.log", processes=processes, workers=workers)
     try:
         yield dataflow
@@ -115,14 +115,14 @@ def running(
 @contextmanager
 def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
     """Run the dataflow as its users keep it running: two processes, started again when one ends."""
-    with (folder / "run.log").open("wb") as output:
+    with (folder / "run.log").open("wb") as stream:
         runner = subprocess.Popen(
             [sys.executable, "-m", "ops", "run", "-p", "2"],
             cwd=ROOT,
             env=process_environment(environment),
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=stream,
+            stderr=stream,
         )
     try:
         yield psutil.Process(runner.pid)
@@ -134,11 +134,11 @@ def ops_run(environment: dict[str, str], folder: Path) -> Iterator[psutil.Proces
 
 
 def run_to_end(environment: Mapping[str, str], folder: Path, *, processes: int = 1, workers: int = 1) -> None:
-    """Run the dataflow until the topic's present end; fail where it does not end well."""
-    with running(environment | {"STOP_AT_END": "1"}, folder, processes=processes, workers=workers) as dataflow:
+    """Run the dataflow until the topic's present end; fail if it does not end with 0."""
+    with running({**environment, "STOP_AT_END": "1"}, folder, processes=processes, workers=workers) as dataflow:
         codes = dataflow.wait()
         if any(codes):
-            pytest.fail(f"ended with {codes}: {dataflow.said()[-4000:]}")
+            pytest.fail(f"ended with {codes}: {dataflow.output()[-4000:]}")
 
 
 def progressed(settings: Settings) -> int:
@@ -148,7 +148,7 @@ def progressed(settings: Settings) -> int:
 
 
 def check_promise_1(settings: Settings, truth: Truth) -> int:
-    """Compare every row with the log up to the offsets that the database states; return how many messages."""
+    """Compare every row with the log up to the offsets that the database states; return the number of messages."""
     progress, totals = snapshot(settings)
     expected = truth.rows({partition: row[0] for partition, row in progress.items()})
     differences = {
@@ -206,11 +206,11 @@ def ops(environment: Mapping[str, str], *arguments: str, timeout_s: float = 120)
 
 
 def no_process_left(pids: list[int]) -> bool:
-    """Tell whether none of these processes lives; a zombie that nobody has asked for does not."""
-    return not any(_lives(pid) for pid in pids)
+    """Return whether none of these processes is running; a zombie is not."""
+    return not any(_runs(pid) for pid in pids)
 
 
-def _lives(pid: int) -> bool:
+def _runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

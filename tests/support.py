@@ -1,10 +1,10 @@
-"""What tests on real servers share: waiting, producing, reading back, asking the database."""
+"""What tests on real servers share: waiting, producing, reading back, querying the database."""
 
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import uuid4
 
 import pytest
@@ -20,18 +20,18 @@ Found = TypeVar("Found")
 
 
 class Record(NamedTuple):
-    """A message as it lies in Kafka."""
+    """A message as it is stored in Kafka."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     timestamp_ms: int
 
 
-def wait_until(condition: Callable[[], Found], *, deadline_s: float, what: str | Callable[[], str]) -> Found:
-    """Return the condition's first true value; fail, naming what was awaited, when the deadline has passed."""
+def wait_until(condition: Callable[[], Found | None], *, deadline_s: float, what: str | Callable[[], str]) -> Found:
+    """Return the condition's first true value; fail, naming what was awaited, after the deadline."""
     deadline = time.monotonic() + deadline_s
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -95,7 +95,7 @@ def produce(
     settings: Settings, messages: Iterable[tuple[int, bytes | str | None]], *, key: bytes | None = None
 ) -> None:
     """Send (partition, value) to the visits' topic, in order, and wait until all are delivered."""
-    own = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "enable_idempotence": True, "linger_ms": 5}
+    own: dict[str, Any] = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "enable_idempotence": True, "linger_ms": 5}
     producer = Producer(kafka_config.client_config(settings, **own))
     errors: list[KafkaError] = []
 
@@ -122,7 +122,7 @@ def ends(settings: Settings, topic: str) -> dict[int, int]:
 def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -> list[Record]:
     """Return the topic's committed records up to its present end, by partition and offset."""
     starts, reading = _offsets(settings, topic, OffsetSpec.earliest()), ends(settings, topic)
-    own = {"group_id": uuid4().hex, "isolation_level": "read_committed", "enable_auto_commit": False}
+    own: dict[str, Any] = {"group_id": uuid4().hex, "isolation_level": "read_committed", "enable_auto_commit": False}
     own |= {"enable_partition_eof": True, "auto_offset_reset": "error"}
     consumer = Consumer(kafka_config.client_config(settings, **own))
     consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
@@ -135,8 +135,8 @@ def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -
                 records.append(_record(message))
             elif error.code() != KafkaError._PARTITION_EOF:
                 pytest.fail(f"reading topic {topic}: {error}")
-            elif message.offset() >= reading.get(message.partition(), 0):
-                reading.pop(message.partition(), None)
+            elif kafka.offset_of(message) >= reading.get(_partition_of(message), 0):
+                reading.pop(_partition_of(message), None)
         if time.monotonic() > deadline:
             pytest.fail(f"after {deadline_s:.0f} s topic {topic} is not read to {reading}")
     consumer.close()
@@ -145,7 +145,7 @@ def read_committed(settings: Settings, topic: str, *, deadline_s: float = 240) -
 
 def query(settings: Settings, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return what the administrator sees in the test's database."""
-    connection = wait_until(lambda: _connected(settings), deadline_s=60, what="MariaDB lets us in")
+    connection = wait_until(lambda: _connected(settings), deadline_s=60, what="a connection to MariaDB")
     try:
         cursor = connection.cursor()
         cursor.execute(statement, values)
@@ -172,6 +172,10 @@ def _offsets(settings: Settings, topic: str, spec: OffsetSpec) -> dict[int, int]
 
 
 def _record(message: Message) -> Record:
-    headers = tuple(message.headers() or ())
-    place = (message.partition(), message.offset())
-    return Record(*place, message.key(), message.value(), headers, message.timestamp()[1])
+    headers = tuple(kafka.headers_of(message))
+    key, value, timestamp_ms = message.key(), message.value(), message.timestamp()[1]
+    return Record(_partition_of(message), kafka.offset_of(message), key, value, headers, timestamp_ms)
+
+
+def _partition_of(message: Message) -> int:
+    return cast(int, message.partition())

@@ -12,7 +12,7 @@ from tests.support import query
 START_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 COUNTRIES = ("USA", "USA ", "usa", "Peru", "Korea, North", 'the "Isles"', "Türkiye", "Côte d'Ivoire")
 ACTIONS = ("CATALOG", "FAQ", "SHOPPING_CART", "ORDER")
-NO_VISITS = (
+INVALID_MESSAGES = (
     (None, "malformed"),
     (b"", "malformed"),
     (b"\xff\x00", "malformed"),
@@ -38,7 +38,7 @@ class Sent(NamedTuple):
 
     @property
     def cart_line(self) -> str | None:
-        """The line that its abandoned cart becomes."""
+        """The cart line of its abandoned cart."""
         if self.reason or self.action != "SHOPPING_CART":
             return None
         quoted = '"' + self.country.replace('"', '""') + '"' if set(self.country) & set(',"') else self.country
@@ -46,13 +46,13 @@ class Sent(NamedTuple):
 
 
 def traffic(messages: int, *, partitions: int = 4, seed: int = 1, bad_share: float = 0.01) -> list[Sent]:
-    """Return messages of about 1000 visits a second of event time, some hours late, some no visits at all."""
+    """Return messages of about 1000 visits a second of event time, some hours late, some of them invalid."""
     seeded = random.Random(seed)
     sent = []
     for at in range(messages):
         partition = seeded.randrange(partitions)
         if seeded.random() < bad_share:
-            value, reason = seeded.choice(NO_VISITS)
+            value, reason = seeded.choice(INVALID_MESSAGES)
             sent.append(Sent(partition, value, reason=reason))
             continue
         late_ms = seeded.randrange(86_400_000) if seeded.random() < 0.01 else 0
@@ -68,7 +68,7 @@ def traffic(messages: int, *, partitions: int = 4, seed: int = 1, bad_share: flo
 
 
 class Truth:
-    """The totals of a log, up to any offset of its partitions: moves on only, as the database does."""
+    """The totals of a log, up to any offset of its partitions: it only moves forward, as the database does."""
 
     def __init__(self, sent: Iterable[Sent], lengths_s: Sequence[int] = (5, 60, 3600, 86_400)) -> None:
         self.log: dict[int, list[Sent]] = defaultdict(list)
@@ -83,7 +83,7 @@ class Truth:
             self.log[message.partition].append(message)
 
     def rows(self, next_offsets: dict[int, int]) -> dict[Row, tuple[int, int]]:
-        """Return seconds and visits of each row when every partition stands at its offset."""
+        """Return seconds and visits of each row when every partition is at its offset."""
         for partition, end in next_offsets.items():
             assert end >= self._at[partition], f"partition {partition} went back to {end}"
             for message in self.log[partition][self._at[partition] : end]:
@@ -99,7 +99,7 @@ class Truth:
         return len(part), len(part) - rejected, rejected
 
     def carts(self) -> dict[int, list[tuple[int, str]]]:
-        """Return offset and line of each cart, by partition, in order."""
+        """Return offset and cart line of each cart, by partition, in order."""
         return {
             partition: [(at, message.cart_line) for at, message in enumerate(log) if message.cart_line]
             for partition, log in self.log.items()

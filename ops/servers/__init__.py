@@ -13,13 +13,15 @@ from ops.servers.notes import Notes, locked
 from ops.servers.software import ROOT
 from settings import Settings
 
+__all__ = ["DIRECTORY", "ROOT", "Server", "Servers", "start"]
+
 DIRECTORY = ROOT / ".local"
 
 logger = logging.getLogger(__name__)
 
 
 class Server(Protocol):
-    """A server of ours. It keeps its port and its data over stop, kill and start; only delete removes them."""
+    """A server of ours. It keeps its port and its data across stop, kill and start; only delete removes them."""
 
     name: str
 
@@ -28,13 +30,13 @@ class Server(Protocol):
         """Return host:port."""
 
     def pid(self) -> int | None:
-        """Return the pid if it runs."""
+        """Return the pid if it is running."""
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers."""
+        """Start it, unless it is running, and wait until it is ready."""
 
     def stop(self) -> None:
-        """Stop it; nothing if it does not run."""
+        """Stop it if it is running."""
 
     def kill(self) -> None:
         """Kill -9."""
@@ -52,7 +54,7 @@ class Servers:
         self.notes = Notes.read(directory) or Notes()
         self.kafka: Server | None = None
         self.mariadb: Server | None = None
-        # What `up` printed before leads here: that is nobody else's.
+        # The addresses that `up` printed before are those of these servers.
         kafka = environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if not kafka or kafka == f"127.0.0.1:{self.notes.kafka_port}":
             self.kafka = self._server("Kafka", Kafka)
@@ -62,17 +64,17 @@ class Servers:
             self.mariadb = self._server("MariaDB", MariaDB)
 
     def ours(self) -> list[Server]:
-        """Return the servers that are not somebody else's."""
+        """Return the servers of this directory, without those that the environment names."""
         return [server for server in (self.kafka, self.mariadb) if server is not None]
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead every client to these servers.
+        """Return the variables with which every client reaches these servers.
 
         :raises Fatal: a variable of the environment is wrong.
         """
         settings = Settings.from_environment(self._environ)
         kafka = self.kafka.address if self.kafka else settings.kafka_bootstrap_servers
-        return {"KAFKA_BOOTSTRAP_SERVERS": kafka} | (self._ours() if self.mariadb else _theirs(settings))
+        return {"KAFKA_BOOTSTRAP_SERVERS": kafka} | (self._own_mariadb() if self.mariadb else _mariadb_of(settings))
 
     def stop(self) -> None:
         """Stop the servers of this directory; those of the environment stay."""
@@ -81,9 +83,9 @@ class Servers:
                 server.stop()
 
     def delete(self) -> None:
-        """Stop them and remove their data; ports and passwords stay, so that a shell's variables stay right.
+        """Stop them and delete their data; ports and passwords stay, so that a shell's variables stay right.
 
-        Containers of an engine that is gone are beyond reach: they are forgotten, so that `up` can choose anew.
+        Containers of an engine that is gone cannot be reached: they are forgotten, so that `up` can choose anew.
         """
         with locked(self.directory):
             if self.notes.docker and not docker.is_there():
@@ -100,7 +102,7 @@ class Servers:
             return docker.Container(name, self.directory, self.notes)
         return of_processes(self.directory, self.notes)
 
-    def _ours(self) -> dict[str, str]:
+    def _own_mariadb(self) -> dict[str, str]:
         port = str(self.notes.mariadb_port)
         return {
             "MARIADB_HOST": "127.0.0.1",
@@ -114,7 +116,7 @@ class Servers:
         }
 
 
-def _theirs(settings: Settings) -> dict[str, str]:
+def _mariadb_of(settings: Settings) -> dict[str, str]:
     return {
         "MARIADB_HOST": settings.mariadb_host,
         "MARIADB_PORT": str(settings.mariadb_port),
@@ -128,9 +130,9 @@ def _theirs(settings: Settings) -> dict[str, str]:
 
 
 def start(directory: Path, environ: Mapping[str, str]) -> Servers:
-    """Start the servers of a directory, or find those that run, and wait until they answer: all, or none.
+    """Start the servers of a directory, or find those that are running, and wait until they are ready: all or none.
 
-    :raises Fatal: one cannot be started; the line names the choices. Those that this call started are stopped.
+    :raises Fatal: one cannot be started; the message names the choices. Those that this call started are stopped.
     """
     directory = directory.resolve()
     with locked(directory):
@@ -145,6 +147,6 @@ def start(directory: Path, environ: Mapping[str, str]) -> Servers:
                     logger.info("starting %s", server.name)
                     begun.callback(server.stop)
                 server.start()
-                logger.info("%s answers at %s", server.name, server.address)
+                logger.info("%s is ready at %s", server.name, server.address)
             begun.pop_all()
     return servers

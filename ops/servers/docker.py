@@ -1,4 +1,4 @@
-"""The servers as containers of compose.yaml, where a Docker engine runs that can start it.
+"""The servers as containers of compose.yaml, where a Docker engine that can start it is running.
 
 compose.yaml's services `kafka` and `mariadb` take their ports of 127.0.0.1 from KAFKA_PORT and MARIADB_PORT,
 and MariaDB's root password from MARIADB_ROOT_PASSWORD. Every directory is a compose project of its own.
@@ -16,18 +16,18 @@ from ops.servers.software import ROOT
 from process.errors import ExitCode, Fatal
 
 _COMPOSE_FILE = ROOT / "compose.yaml"
-_OLDEST_API = (1, 44)  # of Docker 25, the first that knows a health check's start_interval
+_OLDEST_API = (1, 44)  # of Docker 25, the first with a health check's start_interval
 
 
 def is_there() -> bool:
-    """Return whether there are a compose.yaml, an engine that runs, new enough, and the compose plugin."""
-    if not _COMPOSE_FILE.exists() or _answer("compose", "version") is None:
+    """Return whether there are a compose.yaml, a running engine that is new enough, and the compose plugin."""
+    if not _COMPOSE_FILE.exists() or _output("compose", "version") is None:
         return False
-    api = re.match(r"(\d+)\.(\d+)", _answer("version", "--format", "{{.Server.APIVersion}}") or "")
+    api = re.match(r"(\d+)\.(\d+)", _output("version", "--format", "{{.Server.APIVersion}}") or "")
     return api is not None and (int(api[1]), int(api[2])) >= _OLDEST_API
 
 
-def _answer(*arguments: str) -> str | None:
+def _output(*arguments: str) -> str | None:
     command = ["docker", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
@@ -42,7 +42,7 @@ def project(directory: Path) -> str:
 
 
 class Container:
-    """One service of compose.yaml. It keeps its port and its volume over stop, kill and start."""
+    """One service of compose.yaml. It keeps its port and its volume across stop, kill and start."""
 
     def __init__(self, name: str, directory: Path, notes: Notes) -> None:
         self.name = name
@@ -57,16 +57,16 @@ class Container:
         return f"127.0.0.1:{getattr(self._notes, self._port_note)}"
 
     def pid(self) -> int | None:
-        """Return the container's pid on the engine's machine if it runs."""
+        """Return the container's pid on the engine's machine if it is running."""
         container = self._compose("ps", "--quiet", self._service).strip()
         if not container:
             return None
         return int(_docker("inspect", "--format", "{{.State.Pid}}", container)) or None
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it is healthy.
+        """Start it, unless it is running, and wait until it is healthy.
 
-        :raises Fatal: Docker refuses; one line.
+        :raises Fatal: Docker refuses.
         """
         if not getattr(self._notes, self._port_note):
             setattr(self._notes, self._port_note, free_port())
@@ -74,7 +74,7 @@ class Container:
         self._compose("up", "--detach", "--wait", self._service)
 
     def stop(self) -> None:
-        """Stop it; nothing if it does not run."""
+        """Stop it if it is running."""
         self._compose("stop", self._service)
 
     def kill(self) -> None:
@@ -101,7 +101,7 @@ def _docker(*arguments: str, **environ: str) -> str:
     try:
         done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        message = f"docker {' '.join(arguments)}: {said[-1] if said else 'nothing said'}"
+        output = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        message = f"docker {' '.join(arguments)}: {output[-1] if output else 'no output'}"
         raise Fatal(message, ExitCode.UNAVAILABLE) from error
     return done.stdout

@@ -13,8 +13,8 @@ from ops.servers.local import LocalServer
 from ops.servers.processes import free_port
 from process.errors import ExitCode, Fatal
 
-# Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the
-# visits' own times are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.
+# Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the visits'
+# dates are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -40,10 +40,10 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 class Kafka(LocalServer):
-    """A broker of this directory. It keeps its port and its data over stop, kill and start."""
+    """A broker of this directory. It keeps its port and its data across stop, kill and start."""
 
     name = "Kafka"
-    _patience_s = 20
+    _stop_timeout_s = 20
 
     @property
     def address(self) -> str:
@@ -51,9 +51,9 @@ class Kafka(LocalServer):
         return f"127.0.0.1:{self._notes.kafka_port}"
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers.
+        """Start it, unless it is running, and wait until it is ready.
 
-        :raises Fatal: it cannot be started; one line.
+        :raises Fatal: it cannot be started.
         """
         command: list[str] = []
         if self._daemon.pid() is None:
@@ -64,7 +64,7 @@ class Kafka(LocalServer):
             options = ["-Xms256m", "-Xmx1g", "-XX:+PerfDisableSharedMem", f"-Djava.io.tmpdir={self._temporary}"]
             options += ["-Dorg.apache.logging.log4j.level=WARN", "-cp", f"{jars}/*"]
             command = [java, *options, "kafka.Kafka", str(properties)]
-        self._daemon.start(command, answers=lambda: answers(self.address), deadline_s=180)
+        self._daemon.start(command, is_ready=lambda: is_ready(self.address), timeout_s=180)
 
     def _configure(self) -> Path:
         self._notes.kafka_port = free_port(self._notes.kafka_port or None)
@@ -84,14 +84,15 @@ class Kafka(LocalServer):
         options = [f"--cluster-id={cluster_id}", "--ignore-formatted"]  # one word: an id may begin with a hyphen
         done = subprocess.run([*tool, *options], capture_output=True, text=True, check=False)
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise Fatal(f"Kafka cannot format {self._data}: {said[-1] if said else 'nothing said'}", ExitCode.CONFIG)
+            output = (done.stderr or done.stdout).strip().splitlines()
+            message = f"Kafka cannot format {self._data}: {output[-1] if output else 'no output'}"
+            raise Fatal(message, ExitCode.CONFIG)
 
 
-def answers(address: str) -> bool:
-    """Ask a broker for its metadata; False when it does not answer within a second."""
+def is_ready(address: str) -> bool:
+    """Request a broker's metadata; return False without a response within a second."""
     try:
         metadata = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=1)
-        return bool(metadata.brokers) and metadata.controller_id >= 0  # without it no topic can be made yet
+        return bool(metadata.brokers) and metadata.controller_id >= 0  # without it no topic can be created yet
     except KafkaException:
         return False

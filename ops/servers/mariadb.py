@@ -1,4 +1,4 @@
-"""MariaDB in the background, installed or unpacked, run by whoever calls it."""
+"""MariaDB in the background, installed or unpacked, run as the present user."""
 
 import os
 import shutil
@@ -12,7 +12,8 @@ from process.errors import ExitCode, Fatal
 
 ADMIN = "root"
 
-# Runs at every start, before anybody can connect: the accounts that an installation makes without a password go.
+# Runs at every start, before any client can connect: it drops the accounts that an installation makes without a
+# password.
 _ACCOUNTS = """\
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = '{admin}' AND Host NOT IN ('localhost', '127.0.0.1'));
 FLUSH PRIVILEGES;
@@ -24,7 +25,7 @@ GRANT ALL PRIVILEGES ON *.* TO '{admin}'@'127.0.0.1' WITH GRANT OPTION;
 _OPTIONS = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
-    "--skip-ssl",  # 11.4 makes itself a new RSA key at every start, which takes 1-10 s
+    "--skip-ssl",  # 11.4 generates a new RSA key at every start, which takes 1-10 s
     "--max-connections=500",
     "--innodb-buffer-pool-size=256M",
     "--character-set-server=utf8mb4",
@@ -32,10 +33,10 @@ _OPTIONS = (
 
 
 class MariaDB(LocalServer):
-    """A server of this directory. It keeps its port and its data over stop, kill and start."""
+    """A server of this directory. It keeps its port and its data across stop, kill and start."""
 
     name = "MariaDB"
-    _patience_s = 30
+    _stop_timeout_s = 30
 
     @property
     def address(self) -> str:
@@ -43,9 +44,9 @@ class MariaDB(LocalServer):
         return f"127.0.0.1:{self._notes.mariadb_port}"
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until the administrator can log in.
+        """Start it, unless it is running, and wait until the administrator can log in.
 
-        :raises Fatal: it cannot be started; one line.
+        :raises Fatal: it cannot be started.
         """
         command: list[str] = []
         if self._daemon.pid() is None:
@@ -55,10 +56,10 @@ class MariaDB(LocalServer):
             self._notes.mariadb_port = free_port(self._notes.mariadb_port or None)
             self._notes.write(self._directory)
             command = self._command(programs)
-        self._daemon.start(command, answers=self._answers, deadline_s=180)
+        self._daemon.start(command, is_ready=self._is_ready, timeout_s=180)
 
     def _install(self, programs: software.MariaDB) -> None:
-        """Make the data folder; it is there whole or not at all."""
+        """Make the data folder; it exists whole or not at all."""
         if self._data.exists():
             return
         draft = self._folder / "data.new"
@@ -67,13 +68,13 @@ class MariaDB(LocalServer):
         options = ["--no-defaults", *base, f"--datadir={draft}", *_run_as_root()]
         safe = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         command = [str(programs.install_db), *options, *safe]
-        environ = {**os.environ, "TMPDIR": str(self._temporary)}  # the script breaks a --tmpdir at its spaces
+        environ = {**os.environ, "TMPDIR": str(self._temporary)}  # the script splits a --tmpdir at its spaces
         done = subprocess.run(
             command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            first = next((line for line in said if "ERROR" in line), said[0] if said else "nothing said")
+            output = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            first = next((line for line in output if "ERROR" in line), output[0] if output else "no output")
             message = f"MariaDB cannot install {self._data}: {first}"
             raise Fatal(message, ExitCode.CONFIG)
         draft.rename(self._data)
@@ -97,7 +98,7 @@ class MariaDB(LocalServer):
             *_run_as_root(),
         ]
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         password = self._notes.admin_password
         login = mariadb.Login("127.0.0.1", self._notes.mariadb_port, ADMIN, password, None, None)
         try:

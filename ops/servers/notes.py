@@ -1,4 +1,4 @@
-"""What the servers of a directory go by: their ports and passwords, the same on every start."""
+"""The ports and passwords of a directory's servers, the same on every start."""
 
 import fcntl
 import os
@@ -31,7 +31,7 @@ class Notes(msgspec.Struct):
     def read(cls, directory: Path) -> "Notes | None":
         """Return the directory's notes; None if it has none.
 
-        :raises Fatal: the file is not ours to read, or no notes.
+        :raises Fatal: the file cannot be read, or holds something else.
         """
         path = _path(directory)
         try:
@@ -57,7 +57,7 @@ def _path(directory: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder alone; whoever comes second waits. The lock ends with the process that holds it."""
+    """Hold the folder's lock; a second process waits. The lock ends with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

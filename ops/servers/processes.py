@@ -9,20 +9,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 
 _POLL_S = 0.05
 _CLOSING_S = 3.0
 
-# Below the range from which Linux takes the ports of outgoing connections: nothing else comes to sit on them.
+# Below the range from which Linux takes the ports of outgoing connections: no connection takes one of them.
 _PORTS = range(20_000, 32_000)
 
-# The shell writes its pid, then becomes the server: no moment at which a server runs that nobody knows of.
+# The shell writes its pid, then becomes the server: at no moment does a server run without a pid file.
 _NOTE_PID = 'echo $$ >"$0" && exec "$@"'
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a port of 127.0.0.1 on which nobody listens: the preferred one if it is free."""
+    """Return a port of 127.0.0.1 on which no process listens: the preferred one if it is free."""
     if preferred is not None and _becomes_free(preferred):
         return preferred
     return next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
@@ -30,9 +31,9 @@ def free_port(preferred: int | None = None) -> int:
 
 def _becomes_free(port: int) -> bool:
     """Wait a little: the sockets of a killed process are closed after the process itself is gone."""
-    deadline = time.monotonic() + _CLOSING_S
+    deadline = Deadline(_CLOSING_S)
     while not _is_free(port):
-        if time.monotonic() > deadline:
+        if deadline.passed:
             return False
         time.sleep(_POLL_S)
     return True
@@ -40,7 +41,7 @@ def _becomes_free(port: int) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers: TIME_WAIT is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: TIME_WAIT is no obstacle
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -59,34 +60,34 @@ class Daemon:
         self._child: subprocess.Popen[bytes] | None = None
 
     def pid(self) -> int | None:
-        """Return the pid if the process lives; a stale pid, or one that is another process's by now, is None."""
+        """Return the pid if the process is running; None for a stale pid, or one that another process has by now."""
         try:
             pid = int(self._pid_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
         return pid if str(self.folder) in _command_line(pid) else None
 
-    def start(self, command: list[str], *, answers: Callable[[], bool], deadline_s: float) -> None:
-        """Start the command in a session of its own, unless it runs, and wait until it answers.
+    def start(self, command: list[str], *, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        """Start the command in a session of its own, unless it is running, and wait until it is ready.
 
-        :raises Fatal: it ended, or did not answer in time; the line shows the end of its log.
+        :raises Fatal: it ended, or was not ready in time; the message has the last line of its log.
         """
         if self.pid() is None:
             self._spawn(command)
-        deadline = time.monotonic() + deadline_s
-        while not answers():
+        deadline = Deadline(timeout_s)
+        while not is_ready():
             if self.pid() is None and self._child is not None and self._child.poll() is not None:
                 raise self._failed("ended while it started")
-            if time.monotonic() > deadline:
-                raise self._failed(f"does not answer after {deadline_s:.0f} s")
+            if deadline.passed:
+                raise self._failed(f"is not ready after {timeout_s:.0f} s")
             time.sleep(_POLL_S)
 
-    def stop(self, *, deadline_s: float) -> None:
-        """Ask it to end, and insist when the deadline has passed; nothing if it does not run."""
+    def stop(self, *, timeout_s: float) -> None:
+        """Terminate it if it is running, and kill it after `timeout_s`."""
         self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + deadline_s
+        deadline = Deadline(timeout_s)
         while self.pid() is not None:
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 self.kill()
             time.sleep(_POLL_S)
         self._reap()
@@ -122,7 +123,7 @@ class Daemon:
 
     def _failed(self, how: str) -> Fatal:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = lines[-1].strip() if lines else "nothing"
+        last = lines[-1].strip() if lines else "(empty)"
         message = f"{self.name} {how}; the last line of {self.log}: {last}"
         return Fatal(message, ExitCode.UNAVAILABLE)
 
@@ -134,5 +135,5 @@ def _command_line(pid: int) -> str:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             return ""
-    asked = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

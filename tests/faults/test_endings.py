@@ -1,4 +1,4 @@
-"""Ctrl-C while a server is away: the dataflow ends all the same, and the next run goes on where it stood."""
+"""Ctrl-C while a server is unavailable: the dataflow still ends, and the next run continues at its position."""
 
 import signal
 from pathlib import Path
@@ -11,14 +11,14 @@ from tests.pipeline import check_all, check_promise_1, progressed, running
 from tests.support import produce, wait_until
 from tests.traffic import Truth, traffic
 
-ENDS_WITHIN_S = 30  # on a busy machine; without a limit of its own librdkafka takes 45 s for each partition
+ENDS_WITHIN_S = 30  # on a busy machine; without a timeout of ours librdkafka takes 45 s for each partition
 
 
 @pytest.mark.parametrize("name", ["Kafka", "MariaDB"])
-def test_ctrl_c_ends_the_dataflow_while_a_server_is_away(
+def test_ctrl_c_ends_the_dataflow_while_a_server_is_unavailable(
     name: str, own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """In seconds, whatever was under way: an open transaction, a commit without an answer."""
+    """In seconds, whatever is under way: an open transaction, a commit without a response."""
     server = own_servers.kafka if name == "Kafka" else own_servers.mariadb
     assert server is not None
     sent = traffic(60_000, seed=23)

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,7 @@ import psutil
 from ops.servers import ROOT
 from settings import Settings
 from tests.pipeline import (
+    Dataflow,
     Log,
     check_all,
     check_promise_1,
@@ -31,40 +33,46 @@ def test_promises_1_and_4_hold_under_kill_9(settings: Settings, environment: dic
     """Killed 12 times at random moments of progress, on 1 thread, 4 threads and 2 processes in turn.
 
     After each kill every row is right up to the stated offsets; in the end every cart and every reject is there
-    once, in order. Each run has twice as much before it as it may count until it is killed.
+    once, in order. Each run has twice as many messages to read as it may count until it is killed.
     """
     log = Log(settings, traffic((2 * KILLS + 1) * PART, seed=11))
     seeded = random.Random(42)
     shapes = [(1, 1), (1, 4), (2, 1)]
-    stands_at = [0]
+    counted = [0]
     for kill in range(KILLS):
-        goal = stands_at[-1] + seeded.randrange(1, PART)
+        goal = counted[-1] + seeded.randrange(1, PART)
         processes, workers = shapes[kill % len(shapes)]
         with (
-            log.growing_to(stands_at[-1] + 2 * PART),
+            log.growing_to(counted[-1] + 2 * PART),
             running(environment, tmp_path, processes=processes, workers=workers) as dataflow,
         ):
-            wait_until(
-                lambda goal=goal: progressed(settings) >= goal,
-                deadline_s=200,
-                what=lambda goal=goal, said=dataflow.said: (
-                    f"{goal} messages counted; the log ends with {said()[-1000:]}"
-                ),
-            )
-            dataflow.kill()
-        stands_at.append(check_promise_1(settings, log.truth))
-    assert len(set(stands_at)) == KILLS + 1, "each run must have got somewhere"
+            kill_at(goal, settings, dataflow)
+        counted.append(check_promise_1(settings, log.truth))
+    assert len(set(counted)) == KILLS + 1, "each run must have counted messages"
     with log.growing_to(log.length + PART):
         pass
     run_to_end(environment, tmp_path)
     check_all(settings, log.truth)
 
 
+def kill_at(goal: int, settings: Settings, dataflow: Dataflow) -> None:
+    """Kill the dataflow when so many messages are counted."""
+    wait_until(
+        lambda: progressed(settings) >= goal,
+        deadline_s=200,
+        what=lambda: f"{goal} messages counted; the log ends with {dataflow.output()[-1000:]}",
+    )
+    dataflow.kill()
+
+
 def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """`ops run` starts the whole set again when one process is killed; SIGTERM ends all within 5 s."""
+    """`ops run` restarts the whole set when one process is killed; SIGTERM ends all within 5 s."""
     sent = traffic(120_000, seed=12)
     truth = Truth(sent)
     pids: list[int] = []
+
+    def counted(goal: int) -> bool:
+        return progressed(settings) >= goal
 
     def new_ones(runner: psutil.Process, before: list[psutil.Process]) -> bool:
         children = runner.children()
@@ -74,12 +82,12 @@ def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[s
         for part in range(3):
             goal = progressed(settings) + 20_000
             produce(settings, [(m.partition, m.value) for m in sent[part * 40_000 : (part + 1) * 40_000]])
-            wait_until(lambda goal=goal: progressed(settings) >= goal, deadline_s=200, what=f"{goal} counted")
+            wait_until(partial(counted, goal), deadline_s=200, what=f"{goal} counted")
             workers = runner.children()
             assert len(workers) == 2
             pids += [worker.pid for worker in workers]
             workers[part % 2].kill()
-            wait_until(lambda before=workers: new_ones(runner, before), deadline_s=90, what="both are new ones")
+            wait_until(partial(new_ones, runner, workers), deadline_s=90, what="both are new ones")
             check_promise_1(settings, truth)
         wait_until(lambda: progressed(settings) == 120_000, deadline_s=200, what="all counted")
         pids += [worker.pid for worker in runner.children()]
@@ -90,7 +98,7 @@ def test_one_worker_killed_under_ops_run(settings: Settings, environment: dict[s
 
 
 def test_the_workers_end_with_their_runner(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """kill -9 of `ops run` itself leaves no worker behind, and the next run goes on."""
+    """kill -9 of `ops run` itself leaves no worker behind, and the next run continues."""
     sent = traffic(20_000, seed=13)
     produce(settings, [(message.partition, message.value) for message in sent])
     runner = subprocess.Popen(

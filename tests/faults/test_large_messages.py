@@ -1,7 +1,8 @@
-"""Large and strange messages pass, byte for byte, and memory stays bounded."""
+"""Large and invalid messages pass, byte for byte, and memory stays bounded."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import psutil
 from confluent_kafka import Producer
@@ -14,11 +15,12 @@ from tests.unit.samples import visit_bytes
 
 MB = 1_000_000
 MOST_MEMORY_BYTES = 1000 * MB
-Strange = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+Headers = list[tuple[str, str | bytes | None]]  # as confluent-kafka declares them
+Keyed = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 
 
-def send(settings: Settings, messages: list[Strange], *, compression: str, partitions: int = 1) -> None:
-    own = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
+def send(settings: Settings, messages: list[Keyed], *, compression: str, partitions: int = 1) -> None:
+    own: dict[str, Any] = {"message_max_bytes": 64 * MB, "compression_type": compression, "linger_ms": 5}
     producer = Producer(kafka_config.client_config(settings, **own))
     for at, (key, value, headers) in enumerate(messages):
         producer.produce(settings.visits_topic, value, key, partition=at % partitions, headers=headers)
@@ -28,10 +30,10 @@ def send(settings: Settings, messages: list[Strange], *, compression: str, parti
     assert producer.flush(60) == 0
 
 
-def test_strange_messages_come_back_whole(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """1 MB and 20 MB, compressible or not, null values, large keys, headers of any bytes, repeated names."""
+def test_invalid_messages_are_rejected_whole(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """1 MB and 20 MB, compressible or not, null values, large keys, headers of any bytes, repeated header names."""
     junk = os.urandom(20 * MB)
-    messages: list[Strange] = [
+    messages: list[Keyed] = [
         (b"k" * 100_000, junk[:MB], [("trace", b"\x00\xff"), ("trace", None), ("", b"")]),
         (None, b"z" * MB, []),
         (b"\x00", None, [("tombstone", b"1")]),
@@ -59,7 +61,7 @@ def test_strange_messages_come_back_whole(settings: Settings, environment: dict[
 
 def test_memory_stays_bounded(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """2 GB of junk in messages of 20 MB, in all partitions, a few kilobytes each as the producer compresses them."""
-    large: list[Strange] = [(None, b"%04d" % at * (5 * MB), []) for at in range(100)]
+    large: list[Keyed] = [(None, b"%04d" % at * (5 * MB), []) for at in range(100)]
     send(settings, large, compression="zstd", partitions=4)
     peak = 0
     with running(environment, tmp_path, workers=2) as dataflow:
@@ -76,10 +78,10 @@ def test_memory_stays_bounded(settings: Settings, environment: dict[str, str], t
     assert len(read_committed(settings, settings.rejected_topic)) == 100
 
 
-def test_what_the_rejected_topic_refuses_is_cut(
+def test_what_the_rejected_topic_refuses_is_truncated(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Its head goes there, and a header tells how long it was; its neighbours stay whole."""
+    """Its head is written there, with a header that states its length; the messages around it stay whole."""
     from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
     resource = ConfigResource(
@@ -90,14 +92,14 @@ def test_what_the_rejected_topic_refuses_is_cut(
     admin = kafka.admin_client(settings)
     admin.incremental_alter_configs([resource])[resource].result()
     junk = os.urandom(MB)
-    messages: list[Strange] = [(None, junk[at : at + 150_000], []) for at in range(0, 600_000, 150_000)]
+    messages: list[Keyed] = [(None, junk[at : at + 150_000], []) for at in range(0, 600_000, 150_000)]
     messages += [(b"key", junk, [("mine", b"1")]), (junk[:300_000], junk, [("mine", b"1")])]
     send(settings, messages, compression="none")
     run_to_end(environment, tmp_path)
     rejects = [record for record in read_committed(settings, settings.rejected_topic) if record.partition == 0]
     assert [(record.key, record.value) for record in rejects[:4]] == [(key, value) for key, value, _ in messages[:4]]
-    cut, bare = rejects[4:]
-    assert (cut.key, cut.value) == (b"key", junk[: 64 * 1024])
-    assert dict(cut.headers)["truncated"] == dict(bare.headers)["truncated"] == b"1000000"
+    truncated, bare = rejects[4:]
+    assert (truncated.key, truncated.value) == (b"key", junk[: 64 * 1024])
+    assert dict(truncated.headers)["truncated"] == dict(bare.headers)["truncated"] == b"1000000"
     assert (bare.key, bare.value) == (None, junk[: 64 * 1024])
     assert query(settings, "SELECT SUM(messages), SUM(rejected) FROM progress") == [(6, 6)]

@@ -1,4 +1,4 @@
-"""Positions that were lost, moved, emptied or belong to somebody else: refused, or exact."""
+"""Positions that are lost, moved, or of another pipeline, and emptied topics: refused, or exact."""
 
 import signal
 import threading
@@ -46,7 +46,7 @@ def restore(settings: Settings, dumped: dict[str, list[tuple[Any, ...]]]) -> Non
 def test_a_database_restored_from_an_older_dump_catches_up(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """It goes on where the dump stands, exactly, and not one cart or reject comes twice."""
+    """It continues at the dump's position, exactly, and no cart or reject is duplicated."""
     first, second = traffic(4000, seed=31), traffic(4000, seed=32)
     send(settings, first)
     run_to_end(environment, tmp_path)
@@ -59,7 +59,7 @@ def test_a_database_restored_from_an_older_dump_catches_up(
 
 
 def test_each_output_topic_has_its_own_tail(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """The carts' topic emptied and the database restored: all carts come again, and no reject does."""
+    """The carts' topic emptied and the database restored: all carts are sent again, and no reject is."""
     sent = traffic(4000, seed=33)
     before = dump(settings)
     send(settings, sent)
@@ -114,19 +114,19 @@ def test_another_pipelines_outputs_are_refused(settings: Settings, environment: 
     query(settings, "UPDATE pipeline SET pipeline_id = ?", ("0" * 32,))
     with running(environment, tmp_path) as dataflow:
         assert dataflow.wait() == [DATA]
-        assert "but this database is of pipeline 00000000" in dataflow.said()
+        assert "but this database is of pipeline 00000000" in dataflow.output()
 
 
 @pytest.mark.parametrize("when", ["before a start", "during a run"])
 def test_a_topic_recreated(settings: Settings, environment: dict[str, str], tmp_path: Path, when: str) -> None:
-    """Another topic of the same name is another log: refused at once, or within 10 s and a look."""
+    """Another topic of the same name is another log: refused at once, or at the next check, 10 s later."""
     send(settings, traffic(500, seed=38))
     run_to_end(environment, tmp_path)
 
     def recreate() -> None:
         admin = kafka.admin_client(settings)
         admin.delete_topics([settings.visits_topic])[settings.visits_topic].result()
-        wait_until(lambda: created(admin), deadline_s=30, what="the topic is there again")
+        wait_until(lambda: created(admin), deadline_s=30, what="the topic exists again")
 
     def created(admin: AdminClient) -> bool:
         from confluent_kafka import KafkaException
@@ -141,12 +141,12 @@ def test_a_topic_recreated(settings: Settings, environment: dict[str, str], tmp_
         recreate()
     with running(environment, tmp_path) as dataflow:
         if when == "during a run":
-            wait_until(lambda: dataflow.said().count("owned from") == 4, deadline_s=30, what="all claimed")
-            dataflow.signal(signal.SIGSTOP)  # no look while there is no topic
+            wait_until(lambda: dataflow.output().count("owned from") == 4, deadline_s=30, what="all partitions owned")
+            dataflow.signal(signal.SIGSTOP)  # no check while there is no topic
             recreate()
             dataflow.signal(signal.SIGCONT)
-        assert dataflow.wait(60) == [DATA], dataflow.said()
-        assert "was deleted and created anew" in dataflow.said()
+        assert dataflow.wait(60) == [DATA], dataflow.output()
+        assert "was deleted and created anew" in dataflow.output()
     if when == "before a start":
         refused = ops(environment, "provision")
         assert refused.returncode == DATA
@@ -154,7 +154,7 @@ def test_a_topic_recreated(settings: Settings, environment: dict[str, str], tmp_
 
 
 def test_partitions_added_while_running(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """The run ends with its line, and counts the new partitions after `provision`."""
+    """The run ends with its error message, and the new partitions are counted after `provision`."""
     sent = traffic(2000, seed=39)
     send(settings, sent)
     with running(environment, tmp_path) as dataflow:
@@ -162,7 +162,7 @@ def test_partitions_added_while_running(settings: Settings, environment: dict[st
         admin = kafka.admin_client(settings)
         admin.create_partitions([NewPartitions(settings.visits_topic, 6)])[settings.visits_topic].result()
         assert dataflow.wait(40) == [CONFIG]
-        assert "has 6 partitions, but 4 are provisioned; run python -m ops provision" in dataflow.said()
+        assert "has 6 partitions, but 4 are provisioned; run python -m ops provision" in dataflow.output()
     provision(settings)
     more = [message._replace(partition=message.partition + 2) for message in traffic(2000, seed=40)]
     send(settings, more)
@@ -174,7 +174,7 @@ def test_partitions_added_while_running(settings: Settings, environment: dict[st
 def test_retention_deleting_what_was_not_read(
     settings: Settings, environment: dict[str, str], tmp_path: Path, choice: str
 ) -> None:
-    """ON_DATA_LOSS=fail names what is lost and ends; skip says it, goes on, and verify says PARTIAL."""
+    """ON_DATA_LOSS=fail names what is lost and ends; skip logs it and continues, and verify prints PARTIAL."""
     sent = traffic(4000, seed=41)
     send(settings, sent)
     empty(settings, settings.visits_topic, before={0: 100, 1: 200})
@@ -184,11 +184,11 @@ def test_retention_deleting_what_was_not_read(
         lost = f"topic '{settings.visits_topic}' partition 1: offsets 0 to 199 were deleted before they were counted"
         if choice == "fail":
             assert code == DATA
-            assert "ON_DATA_LOSS=skip" in dataflow.said()
+            assert "ON_DATA_LOSS=skip" in dataflow.output()
             assert progressed(settings) < 4000
             return
         assert code == 0
-        assert lost in dataflow.said()
+        assert lost in dataflow.output()
     assert progressed(settings) == 4000 - 300
     at = query(settings, "SELECT kafka_partition, next_offset FROM progress ORDER BY 1")
     assert dict(at) == ends(settings, settings.visits_topic)
@@ -198,7 +198,7 @@ def test_retention_deleting_what_was_not_read(
 
 
 def test_an_input_written_by_transactions(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Aborted messages are no messages; control records move the position on, to the very end."""
+    """Aborted messages are not counted; control records advance the position, to the very end."""
     producer = Producer(kafka_config.client_config(settings, transactional_id=settings.visits_topic))
     producer.init_transactions(30)
     counted: list[Sent] = []
@@ -227,14 +227,13 @@ def test_an_input_written_by_transactions(settings: Settings, environment: dict[
     assert ops(environment, "verify").returncode == 0
 
 
-def test_somebody_elses_consumer_with_our_group_id(
-    settings: Settings, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """It commits offsets of its own under our name; nothing of ours reads them."""
+def test_another_consumer_with_our_group_id(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """It commits offsets of its own for our group; the dataflow does not read them."""
     sent = traffic(6000, seed=42)
     send(settings, sent[:3000])
     stop = threading.Event()
-    own = {"group_id": settings.kafka_group_id, "auto_offset_reset": "earliest", "auto_commit_interval_ms": 100}
+    own: dict[str, Any] = {"group_id": settings.kafka_group_id, "auto_offset_reset": "earliest"}
+    own["auto_commit_interval_ms"] = 100
     other = Consumer(kafka_config.client_config(settings, **own))
     other.subscribe([settings.visits_topic])
 
@@ -257,7 +256,7 @@ def test_somebody_elses_consumer_with_our_group_id(
 
 
 def test_the_groups_lag_is_shown(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Kafka's own tools see how far the dataflow is: the group's offsets follow progress."""
+    """Kafka's own tools show the lag: the group's offsets follow progress."""
     send(settings, traffic(2000, seed=43))
     with running(environment, tmp_path):
         consumer = Consumer(kafka_config.client_config(settings, group_id=settings.kafka_group_id))

@@ -1,10 +1,11 @@
-"""Servers that go and come back, locks, stopped processes: the promises hold during and after."""
+"""Servers that stop and return, locks, stopped processes: the promises hold during and after."""
 
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import mariadb as driver
@@ -35,7 +36,7 @@ def sending(settings: Settings, sent: list[Sent], *, per_s: int = 4000) -> Itera
             for at in range(0, len(sent), per_s // 10):
                 part = sent[at : at + per_s // 10]
                 produce(settings, [(message.partition, message.value) for message in part])
-                time.sleep(max(0.0, began + at / per_s - time.monotonic()))  # the rate of the visitors
+                time.sleep(max(0.0, began + at / per_s - time.monotonic()))  # the rate of the load
         except BaseException as error:
             failures.append(error)
 
@@ -51,14 +52,14 @@ def sending(settings: Settings, sent: list[Sent], *, per_s: int = 4000) -> Itera
 def disturb(
     settings: Settings, environment: dict[str, str], folder: Path, how: Callable[[psutil.Process], None]
 ) -> None:
-    """Let visits flow, disturb, and compare every row, cart and reject when all has arrived."""
+    """Let visits flow, disturb, and compare every row, cart and reject when all are counted."""
     sent = traffic(MESSAGES, seed=21)
     truth = Truth(sent)
     with ops_run(environment, folder) as runner:
         wait_until_owned(folder)
         with sending(settings, sent):
             wait_until(lambda: progressed(settings) >= 3000, deadline_s=60, what="visits flowing")
-            assert progressed(settings) < MESSAGES / 2, "most of it is to come while it is disturbed"
+            assert progressed(settings) < MESSAGES / 2, "most of the visits must come during the disturbance"
             how(runner)
             check_promise_1(settings, truth)
         wait_until(
@@ -72,16 +73,16 @@ def disturb(
 
 
 def wait_until_owned(folder: Path) -> None:
-    """Wait until the first processes have all partitions."""
+    """Wait until the first processes own all partitions."""
     log = folder / "run.log"
-    wait_until(lambda: log.read_text().count("owned from") >= 4, deadline_s=90, what="four partitions claimed")
+    wait_until(lambda: log.read_text().count("owned from") >= 4, deadline_s=90, what="four owned partitions")
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_mariadb_restarted_in_mid_run(
     own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path, how: str
 ) -> None:
-    """Stopped cleanly or killed with -9, and started again: connections are made anew, nothing is added twice."""
+    """Stopped cleanly or killed with -9, and restarted: connections are opened anew, nothing is added twice."""
     server = own_servers.mariadb
     assert server is not None
 
@@ -96,7 +97,7 @@ def test_mariadb_restarted_in_mid_run(
 def test_kafka_restarted_in_mid_run(
     own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path, how: str
 ) -> None:
-    """Stopped cleanly or killed with -9, and started again: no cart is lost, none comes twice."""
+    """Stopped cleanly or killed with -9, and restarted: no cart is lost or duplicated."""
     server = own_servers.kafka
     assert server is not None
 
@@ -107,34 +108,38 @@ def test_kafka_restarted_in_mid_run(
     disturb(own_settings, own_environment, tmp_path, restart)
 
 
-def test_mariadb_away_for_30_s(
+def test_mariadb_unavailable_for_30_s(
     own_servers: Servers, own_settings: Settings, own_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """An outage of half a minute is outlived in place, or by starting again."""
+    """An outage of half a minute is survived in place, or by a restart."""
     server = own_servers.mariadb
     assert server is not None
 
-    def away(_: psutil.Process) -> None:
+    def stop_for_30_s(_: psutil.Process) -> None:
         server.stop()
         back_at = time.monotonic() + 30
         wait_until(lambda: time.monotonic() >= back_at, deadline_s=40, what="30 s passed")
         server.start()
 
-    disturb(own_settings, own_environment, tmp_path, away)
+    disturb(own_settings, own_environment, tmp_path, stop_for_30_s)
 
 
 def test_connections_killed_by_an_administrator(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """KILL of every connection, ten times, while visits flow: the same processes go on."""
+    """KILL of every connection, ten times, while visits flow: the same processes continue."""
     log = Log(settings, traffic(MESSAGES, seed=21))
+
+    def more_counted(before: int) -> bool:
+        return progressed(settings) > before
+
     with ops_run(environment, tmp_path) as runner:
         wait_until_owned(tmp_path)
         before = runner.children()
         for _ in range(10):
             begun = log.length
             with log.growing_to(begun + MESSAGES // 10):
-                wait_until(lambda begun=begun: progressed(settings) > begun, deadline_s=90, what="visits flowing")
+                wait_until(partial(more_counted, begun), deadline_s=90, what="visits flowing")
                 kill_connections(settings)
             wait_until(lambda: progressed(settings) == log.length, deadline_s=90, what=f"{log.length} counted")
         assert runner.children() == before
@@ -142,7 +147,7 @@ def test_connections_killed_by_an_administrator(
 
 
 def kill_connections(settings: Settings) -> None:
-    """KILL all of the dataflow's; one that is gone already is none."""
+    """KILL all of the dataflow's connections; one may have ended already."""
     listed = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?"
     for (connection,) in query(settings, listed, (settings.mariadb_user,)):
         try:
@@ -162,9 +167,9 @@ def test_rows_locked_by_another_connection(settings: Settings, environment: dict
         cursor.execute("SELECT COUNT(*) FROM window_totals WHERE visits >= 0 FOR UPDATE")
         cursor.fetchall()
         held_until = time.monotonic() + 8
-        stands_at = progressed(settings)
+        counted = progressed(settings)
         wait_until(lambda: time.monotonic() >= held_until, deadline_s=20, what="8 s passed")
-        assert progressed(settings) == stands_at
+        assert progressed(settings) == counted
         connection.rollback()
         connection.close()
 
@@ -174,13 +179,13 @@ def test_rows_locked_by_another_connection(settings: Settings, environment: dict
 def test_a_worker_stopped_beyond_the_transaction_time_out(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """SIGSTOP for 13 s, then SIGCONT: it goes on, or ends fenced and starts again."""
+    """SIGSTOP for 13 s, then SIGCONT: it continues, or ends fenced and is restarted."""
 
     def stop(runner: psutil.Process) -> None:
         worker = runner.children()[0]
         worker.suspend()
-        go_on_at = time.monotonic() + 13
-        wait_until(lambda: time.monotonic() >= go_on_at, deadline_s=20, what="13 s passed")
+        resume_at = time.monotonic() + 13
+        wait_until(lambda: time.monotonic() >= resume_at, deadline_s=20, what="13 s passed")
         worker.resume()
 
     disturb(settings, environment, tmp_path, stop)
@@ -189,14 +194,14 @@ def test_a_worker_stopped_beyond_the_transaction_time_out(
 def test_ctrl_c_commits_nothing_and_loses_nothing(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Bytewax closes every sink on Ctrl-C: what is not committed then is counted by the next run."""
+    """Bytewax closes every sink on Ctrl-C: what is not committed by then is counted by the next run."""
     sent = traffic(150_000, seed=22)
     produce(settings, [(message.partition, message.value) for message in sent])
     with running(environment | {"BATCH_MESSAGES": "500"}, tmp_path, workers=2) as dataflow:
         wait_until(lambda: progressed(settings) > 0, deadline_s=60, what="the first commit")
         dataflow.signal(signal.SIGINT)
-        assert dataflow.wait(60) == [INTERRUPTED], dataflow.said()
-        assert " CRITICAL " not in dataflow.said()
+        assert dataflow.wait(60) == [INTERRUPTED], dataflow.output()
+        assert " CRITICAL " not in dataflow.output()
     counted = check_promise_1(settings, Truth(sent))
     assert 0 < counted < len(sent), "the signal must come in mid-run"
     with running(environment | {"STOP_AT_END": "1"}, tmp_path) as dataflow:

@@ -1,4 +1,4 @@
-"""compose.yaml and Dockerfile: right by the specification, and every service's command runs as it says.
+"""compose.yaml and Dockerfile: valid by the specification, and every service runs by its command there.
 
 No Docker engine is needed: Kafka and MariaDB are the tests' own, and each service of ours is a plain process in
 a folder that holds what the image would, with the environment that compose would give it.
@@ -50,7 +50,7 @@ def interpolated(text: str, environ: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-def test_it_is_right_by_the_specification() -> None:
+def test_it_is_valid_by_the_specification() -> None:
     """The Compose specification's own JSON schema, as check-jsonschema ships it."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -110,7 +110,7 @@ def test_ours_wait_for_what_they_need(compose: dict[str, Any]) -> None:
 
 
 def test_every_setting_reaches_the_services_that_read_it(compose: dict[str, Any]) -> None:
-    """A setting that is added is passed on too, or named here as one that containers do not take."""
+    """A setting that is added is passed on too, or listed here as one that containers do not use."""
     passed = {variable for name in OURS for variable in compose["services"][name]["environment"]}
     known = {variable_of(spec) for spec in fields(Settings) if "parse" in spec.metadata}
     elsewhere = {"MARIADB_TLS_CA", "MARIADB_PASSWORD_FILE", "STOP_AT_END"}
@@ -118,7 +118,7 @@ def test_every_setting_reaches_the_services_that_read_it(compose: dict[str, Any]
 
 
 def test_the_image_is_ours_to_read_alone() -> None:
-    """Two stages of one pinned release, hashes, no root; and no .env gets near it."""
+    """Two stages of one pinned release, hashes, no root; and .env is not in the build context."""
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     begins = [re.fullmatch(r"FROM (\S+)( AS installed)?", line) for line in lines if line.startswith("FROM ")]
     images = [begin[1] for begin in begins if begin]
@@ -131,7 +131,7 @@ def test_the_image_is_ours_to_read_alone() -> None:
 
 
 def context() -> list[Path]:
-    """Return what .dockerignore lets through, of the top level: nothing but what a line with ! names."""
+    """Return what .dockerignore admits, of the top level: nothing but what a line with ! names."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line and not line.startswith(("#", "!", "**/"))] == ["*"]
     return sorted(path for line in lines if line.startswith("!") for path in ROOT.glob(line[1:]))
@@ -163,7 +163,7 @@ class Composition:
         self._image = image
         self.board_port = str(free_port())
         self._given = {**environment, "MARIADB_ROOT_PASSWORD": environment["MARIADB_ADMIN_PASSWORD"]}
-        # What containers reach by their names is elsewhere here.
+        # What containers reach by their names has other addresses here.
         here = ("KAFKA_BOOTSTRAP_SERVERS", "MARIADB_HOST", "MARIADB_PORT", "MARIADB_ADMIN_USER")
         self._here = {name: environment[name] for name in here}
         secured = (name for name in environment if name.startswith(KAFKA_CONFIG_PREFIX) or name == "MARIADB_TLS_CA")
@@ -191,18 +191,18 @@ class Composition:
 
     @contextmanager
     def running(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a service; end it as compose does, within its grace."""
+        """Run a service; end it as compose does, within its grace period."""
         with (self._image.parent / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(self.command(name), stdout=log, stderr=log, **self._place(name))
         try:
             yield process
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0, self.said(name)
+            assert process.wait(10) == 0, self.output(name)
         finally:
             process.kill()
             process.wait(30)
 
-    def said(self, name: str) -> str:
+    def output(self, name: str) -> str:
         return (self._image.parent / f"{name}.log").read_text(encoding="utf-8")[-2000:]
 
     def _place(self, name: str) -> dict[str, Any]:
@@ -214,8 +214,8 @@ class Composition:
         return {"cwd": self._image, "env": environ, "stdin": subprocess.DEVNULL}
 
 
-def test_every_service_runs_as_compose_says(compose: dict[str, Any], environment: dict[str, str], image: Path) -> None:
-    """Provisioned, visited, counted and shown; each ends within its grace, and verify passes."""
+def test_every_service_runs_as_in_compose(compose: dict[str, Any], environment: dict[str, str], image: Path) -> None:
+    """Visits are sent, counted and shown; each service ends within its grace period, and verify passes."""
     settings = Settings.from_environment(environment)
     composition = Composition(compose, environment | {"DATAFLOW_PROCESSES": "2", "SIMULATE_RATE": "300"}, image)
     for _ in range(2):  # compose runs it again at every up
@@ -224,7 +224,7 @@ def test_every_service_runs_as_compose_says(compose: dict[str, Any], environment
     with composition.running("dataflow"), composition.running("leaderboard"):
         wait_until(lambda: composition.healthy("leaderboard"), deadline_s=90, what="the board's health")
         with composition.running("simulate"):
-            wait_until(lambda: progressed(settings) >= 300, deadline_s=120, what=lambda: composition.said("dataflow"))
+            wait_until(lambda: progressed(settings) >= 300, deadline_s=120, what=lambda: composition.output("dataflow"))
             wait_until(composition.shown_visits, deadline_s=90, what="visits on the board")
         sent = sum(ends(settings, settings.visits_topic).values())
         wait_until(lambda: progressed(settings) == sent, deadline_s=120, what="all counted")

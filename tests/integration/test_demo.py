@@ -1,4 +1,4 @@
-"""The demo, as `make demo` runs it: visits flow, boards fill, and it ends in order."""
+"""The demo, as `make demo` runs it: visits flow, boards fill, and the end is orderly."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def _page_counts(host: str, port: int) -> int:
 
 
 @pytest.fixture
-def demo(settings: Settings, environment: dict[str, str], tmp_path: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def demo(settings: Settings, environment: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start the demo on the test's own topics and database, and wait until visits have been counted."""
     command = [sys.executable, "-m", "ops", "demo", "--rate", "200", "--directory", str(tmp_path)]
     output_file = tmp_path / "output"
@@ -47,9 +47,9 @@ def demo(settings: Settings, environment: dict[str, str], tmp_path: Path) -> "It
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
-    demo: "subprocess.Popen[bytes]", settings: Settings, tmp_path: Path, number: signal.Signals
+    demo: subprocess.Popen[bytes], settings: Settings, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The visitors go first, every visit is counted, verify has the last word."""
+    """The simulator ends first, every visit is counted, verify comes last."""
     children = psutil.Process(demo.pid).children(recursive=True)
     address = re.search(r"page is at http://([\d.]+):(\d+)/", (tmp_path / "output").read_text())
     assert address
@@ -57,21 +57,21 @@ def test_a_signal_ends_the_demo_with_pass_and_leaves_no_process(
     wait_until(lambda: _page_counts(host, port) >= 500, deadline_s=90, what="the page shows 500 visits")
     demo.send_signal(number)
     assert demo.wait(120) == 0
-    said = (tmp_path / "output").read_text()
-    assert "PASS" in said
-    assert "sent by the demo's visitors: " in said
-    assert "not all messages" not in said
-    assert "SHOPPING_CART" in said
-    assert f"{query(settings, VISITS)[0][0]} visits" in said
+    output = (tmp_path / "output").read_text()
+    assert "PASS" in output
+    assert "sent by the demo's simulator: " in output
+    assert "not all messages" not in output
+    assert "SHOPPING_CART" in output
+    assert f"{query(settings, VISITS)[0][0]} visits" in output
     assert no_process_left([child.pid for child in children])
 
 
-def test_a_program_that_ends_ends_the_demo_with_one_line(demo: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
-    """It names the program and its log; nothing stays behind."""
+def test_a_program_that_ends_ends_the_demo_with_one_message(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """It names the program and its log; no process is left."""
     children = psutil.Process(demo.pid).children(recursive=True)
-    visitors = next(child for child in children if "simulate" in child.cmdline())
-    visitors.kill()
+    simulator = next(child for child in children if "simulate" in child.cmdline())
+    simulator.kill()
     assert demo.wait(120) == 70
     last = (tmp_path / "output").read_text().splitlines()[-1]
-    assert last == f"the visitors ended with code -9; see {tmp_path / 'demo' / 'visitors.log'}"
+    assert last == f"the simulator ended with code -9; see {tmp_path / 'demo' / 'simulator.log'}"
     assert no_process_left([child.pid for child in children])

@@ -80,7 +80,7 @@ def test_promise_7_a_second_copy_ends_and_changes_nothing(
         wait_until(lambda: progressed(settings) == 5000, deadline_s=60, what="5000 messages counted")
         with running(environment, tmp_path, name="second") as second:
             assert second.wait() == [75]
-            assert "is owned by another dataflow: connection" in second.said()
+            assert "is owned by another dataflow: connection" in second.output()
         check_all(settings, truth)
         more = traffic(5000, seed=2)
         produce(settings, [(message.partition, message.value) for message in more])

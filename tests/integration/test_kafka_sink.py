@@ -72,8 +72,8 @@ def test_carts_and_rejects_name_their_visit(settings: Settings) -> None:
     """A cart in its key; a reject in a header, beside its own key, value and the headers of Kafka Connect."""
     with sink_of(settings) as sink:
         sink.write(batch(0, 10, carts={3: "three", 8: "eight"}, rejects={5: b"?"}))
-        provisioned = sink.committer.owned.provisioned
-        origin = f"{provisioned.pipeline_id}/{provisioned.topic_id}/0"
+        pipeline = sink.committer.owned.pipeline
+        origin = f"{pipeline.pipeline_id}/{pipeline.topic_id}/0"
     carts = read_committed(settings, settings.carts_topic)
     assert [(cart.partition, cart.key, cart.value) for cart in carts] == [
         (0, f"{origin}/3".encode(), b"three"),
@@ -185,8 +185,8 @@ def transaction_of(settings: Settings, partition: OwnedPartition, carts: list[st
         visits=settings.visits_topic,
         carts=settings.carts_topic,
         rejected=settings.rejected_topic,
-        pipeline_id=partition.provisioned.pipeline_id,
-        topic_id=partition.provisioned.topic_id,
+        pipeline_id=partition.pipeline.pipeline_id,
+        topic_id=partition.pipeline.topic_id,
     )
     return OutputTransaction(partition, Delivery(partition.producer, topics, 0, list(enumerate(carts)), []))
 

@@ -1,4 +1,4 @@
-"""`python -m ops up` and `down`: real processes that outlive the command, once each, and come back after any end."""
+"""`python -m ops up` and `down`: real processes that outlive the command, one of each, restarted after any end."""
 
 import os
 import shlex
@@ -35,15 +35,15 @@ NAMES = [
 
 
 class Ops:
-    """The command line, on a directory of its own and with nothing of ours in the environment."""
+    """The command line, on a directory of its own and without our settings in the environment."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def start(self, *arguments: str, **environ: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "ops", *arguments, "--directory", str(self.directory)]
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=ROOT, env=process_environment(environ), text=True, **streams)
+        environment, pipe = process_environment(environ), subprocess.PIPE
+        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
 
     def run(self, *arguments: str, **environ: str) -> tuple[int, str, str]:
         with self.start(*arguments, **environ) as process:
@@ -68,7 +68,7 @@ def exported(stdout: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def ops(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ops]:
-    """A directory in which `up` has run; `servers` says whether this machine can run servers at all."""
+    """A directory in which `up` has run; `servers` skips or fails where this machine can run no servers."""
     assert servers.environment()
     ops = Ops(tmp_path_factory.mktemp("up"))
     try:
@@ -89,7 +89,7 @@ def test_up_prints_how_to_reach_servers_that_are_ready(ops: Ops) -> None:
         mariadb.connect(login).close()
 
 
-def test_a_second_up_finds_what_runs(ops: Ops) -> None:
+def test_a_second_up_finds_the_running_servers(ops: Ops) -> None:
     """The same lines, the same processes."""
     environment, pids = ops.up(), ops.pids()
     assert (ops.up(), ops.pids()) == (environment, pids)
@@ -107,7 +107,7 @@ def test_two_ups_at_once_start_one_of_each(ops: Ops) -> None:
 
 
 def test_ports_passwords_and_data_outlive_down_and_up(ops: Ops) -> None:
-    """A shell's variables stay right, and `up` does not take them for somebody else's servers."""
+    """A shell's variables stay right, and `up` does not take them for another directory's servers."""
     environment = ops.up()
     settings = settings_of(environment)
     connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
@@ -121,33 +121,33 @@ def test_ports_passwords_and_data_outlive_down_and_up(ops: Ops) -> None:
 
 
 @pytest.mark.parametrize("name", ["Kafka", "MariaDB"])
-def test_up_mends_what_was_killed(ops: Ops, name: str) -> None:
-    """The dead one comes back on its port, the other one keeps running."""
+def test_up_restarts_what_was_killed(ops: Ops, name: str) -> None:
+    """It gets the same port again, and the other server keeps running."""
     environment, before = ops.up(), ops.pids()
     killed = before[name]
     assert killed is not None
     os.kill(killed, 9)
-    wait_until(lambda: ops.pids()[name] is None, deadline_s=10, what=f"{name} is gone")
+    wait_until(lambda: ops.pids()[name] is None, deadline_s=10, what=f"the end of {name}")
     assert ops.up() == environment
     after = ops.pids()
     assert {other for other in before if before[other] == after[other]} == set(before) - {name}
 
 
 def test_a_recycled_pid_is_not_taken_for_a_server(ops: Ops) -> None:
-    """The pid that is noted may be another process's by now: it is neither found running nor stopped."""
+    """The pid in the file may be another process's by now: that one is neither taken for the server nor stopped."""
     ops.run("down")
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
-        (ops.directory / "mariadb" / "pid").write_text(str(stranger.pid))
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as foreign:
+        (ops.directory / "mariadb" / "pid").write_text(str(foreign.pid))
         assert ops.pids()["MariaDB"] is None
         ops.run("down")
         ops.up()
-        assert ops.pids()["MariaDB"] != stranger.pid
-        assert stranger.poll() is None
-        stranger.kill()
+        assert ops.pids()["MariaDB"] != foreign.pid
+        assert foreign.poll() is None
+        foreign.kill()
 
 
-def test_a_port_that_somebody_took_is_given_up(ops: Ops) -> None:
-    """Another port, and the lines say so."""
+def test_a_port_taken_by_another_process_is_replaced(ops: Ops) -> None:
+    """The server gets another port, and `up` prints it."""
     environment = ops.up()
     ops.run("down")
     with socket.create_server(("127.0.0.1", int(environment["MARIADB_PORT"]))):
@@ -196,8 +196,8 @@ def test_only_the_owner_can_read_passwords(ops: Ops) -> None:
     assert not any(password in " ".join(psutil.Process(pid).cmdline()) for pid in ops.pids().values())
 
 
-def test_mariadb_lets_nobody_in_without_a_password(ops: Ops) -> None:
-    """Neither root nor a nameless account."""
+def test_no_account_of_mariadb_is_without_a_password(ops: Ops) -> None:
+    """Neither root nor an anonymous account."""
     settings = settings_of(ops.up())
     connection = mariadb.connect(Login.admin(settings))
     cursor = connection.cursor()
@@ -210,7 +210,7 @@ def test_mariadb_lets_nobody_in_without_a_password(ops: Ops) -> None:
 
 
 def test_addresses_of_the_environment_are_used_and_nothing_is_started(ops: Ops, tmp_path: Path) -> None:
-    """What is there is taken as it is, and `down` leaves it alone."""
+    """These servers are used as they are, and `down` leaves them alone."""
     environment = ops.up()
     other = Ops(tmp_path)
     assert other.up(**environment) == environment
@@ -220,18 +220,18 @@ def test_addresses_of_the_environment_are_used_and_nothing_is_started(ops: Ops, 
 
 
 def test_status_shows_servers_and_partitions(ops: Ops) -> None:
-    """A row for each partition; without servers one line."""
+    """A row for each partition; without servers one message."""
     ops.up()
     code, stdout, _ = ops.run("status")
     assert code == 0
     assert [name for name in ("Kafka", "MariaDB", "lag", "last commit (UTC)", "all") if name not in stdout] == []
     ops.run("down")
     code, _, stderr = ops.run("status")
-    assert (code, stderr) == (69, "Kafka does not run; start it by python -m ops up\n")
+    assert (code, stderr) == (69, "Kafka is not running; start it with python -m ops up\n")
 
 
-def test_status_of_an_unprovisioned_database_is_one_line(ops: Ops) -> None:
-    """It says what to do."""
+def test_status_of_an_unprovisioned_database_is_one_message(ops: Ops) -> None:
+    """It names the command that provisions."""
     ops.up()
     code, _, stderr = ops.run("status", MARIADB_DATABASE="another")
     assert code == 78
@@ -240,7 +240,7 @@ def test_status_of_an_unprovisioned_database_is_one_line(ops: Ops) -> None:
 
 
 def test_a_port_alone_names_a_mariadb_of_this_machine(tmp_path: Path) -> None:
-    """MARIADB_HOST has a default: whoever sets MARIADB_PORT alone has a server there."""
+    """MARIADB_HOST has a default: MARIADB_PORT alone names a server there."""
     servers = Servers(tmp_path, {"MARIADB_PORT": "3307"})
     assert servers.mariadb is None
     environment = servers.environment()
@@ -248,17 +248,17 @@ def test_a_port_alone_names_a_mariadb_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_a_port_alone_may_be_that_of_up(ops: Ops) -> None:
-    """Then it names nobody else's server."""
+    """Then it names the server of this directory."""
     port = ops.up()["MARIADB_PORT"]
     assert Servers(ops.directory, {"MARIADB_PORT": port}).mariadb is not None
     assert Servers(ops.directory, {"MARIADB_HOST": "127.0.0.1"}).mariadb is None  # that is port 3306
 
 
 def test_servers_are_started_all_or_none(servers: Servers, tmp_path: Path) -> None:
-    """Where MariaDB cannot start, Kafka is stopped again; unless it ran before."""
+    """If MariaDB cannot start, Kafka is stopped again, unless it ran before."""
     assert servers.environment()
     ops = Ops(tmp_path)
-    (tmp_path / "mariadb" / "data").mkdir(parents=True)  # there, but nothing has been installed in it
+    (tmp_path / "mariadb" / "data").mkdir(parents=True)  # it exists, but nothing has been installed in it
     try:
         code, stdout, stderr = ops.run("up")
         assert (code, stdout) == (69, "")
@@ -296,7 +296,7 @@ esac
         ("''; exit 1", "true", False),
     ],
 )
-def test_docker_is_taken_where_it_can_start_compose_yaml(
+def test_docker_is_used_where_it_can_start_compose_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, compose: str, there: bool
 ) -> None:
     """An engine that runs, version 25 at least, and the plugin: Debian's docker.io alone has none."""
@@ -308,7 +308,7 @@ def test_docker_is_taken_where_it_can_start_compose_yaml(
 
 
 def test_delete_forgets_a_docker_that_is_gone(tmp_path: Path) -> None:
-    """`up` would stay with it for ever; without --delete the line says what docker said."""
+    """`up` would keep using it for ever; without --delete the message contains the output of docker."""
     (tmp_path / "local").mkdir()
     Notes(docker=True, kafka_port=20_001, mariadb_port=20_002).write(tmp_path / "local")
     ops = Ops(tmp_path / "local")
@@ -324,7 +324,7 @@ def test_delete_forgets_a_docker_that_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])
-def test_no_way_to_a_server_is_one_line_with_the_choices(tmp_path: Path, missing: str) -> None:
+def test_servers_that_cannot_be_started_are_one_message_with_the_choices(tmp_path: Path, missing: str) -> None:
     """Without Java or Maven, and nothing fetched before."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -332,7 +332,7 @@ def test_no_way_to_a_server_is_one_line_with_the_choices(tmp_path: Path, missing
         (programs / "java").write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
         (programs / "java").chmod(0o755)
     program = (
-        "from pathlib import Path; from failure import Fatal; from ops.servers import software, start\n"
+        "from pathlib import Path; from process.errors import Fatal; from ops.servers import software, start\n"
         f"software.SOFTWARE = Path({str(tmp_path / 'software')!r})\n"
         f"try: start(Path({str(tmp_path / 'local')!r}), {{}})\n"
         "except Fatal as fatal: print(fatal.message)"

@@ -126,7 +126,7 @@ def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
     """Before the producer is claimed: theirs goes on."""
     with owned(settings) as (_, theirs):
         theirs.producer.begin_transaction()
-        key = f"{theirs.provisioned.pipeline_id}/{theirs.provisioned.topic_id}/0/5"
+        key = f"{theirs.pipeline.pipeline_id}/{theirs.pipeline.topic_id}/0/5"
         theirs.producer.produce(settings.carts_topic, b"line", key, partition=0)
         theirs.producer.commit_transaction(30)
     wait_until(lambda: ends(settings, settings.carts_topic) == {0: 2}, deadline_s=30, what="the commit is seen")
@@ -142,7 +142,7 @@ def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
 def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
     """At the start, and also where it goes between the start and the claim."""
     owner = owner_of(settings)
-    owner.provisioned()
+    owner.pipeline()
     query(settings, "DELETE FROM progress")
     with pytest.raises(Fatal) as caught:
         owner.begin(0).result(DEADLINE_S)

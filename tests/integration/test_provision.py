@@ -1,4 +1,4 @@
-"""`python -m ops provision`: what it makes, what it leaves alone, what it refuses."""
+"""`python -m ops provision`: what it creates, what it leaves alone, what it refuses."""
 
 from contextlib import closing
 from typing import Any
@@ -35,7 +35,7 @@ def _grow(settings: Settings, partitions: int) -> None:
 
 
 @pytest.mark.environment(VISITS_PARTITIONS="3")
-def test_it_makes_topics_tables_and_positions(settings: Settings) -> None:
+def test_it_creates_topics_tables_and_positions(settings: Settings) -> None:
     """A position for every partition, at the topic's first offset, and what must not change."""
     assert [_partitions(settings, topic) for topic in (settings.visits_topic, settings.carts_topic)] == [3, 3]
     assert _partitions(settings, settings.rejected_topic) == 3
@@ -44,8 +44,8 @@ def test_it_makes_topics_tables_and_positions(settings: Settings) -> None:
     assert query(settings, stored) == [(settings.visits_topic, 3, "5,60,3600,86400", "", 32)]
 
 
-def test_the_rejected_topic_takes_larger_messages_than_the_input(settings: Settings) -> None:
-    """A message as large as Kafka lets in still fits with its headers."""
+def test_the_rejected_topic_accepts_larger_messages_than_the_input(settings: Settings) -> None:
+    """The largest message that Kafka accepts still fits with its headers."""
     admin = kafka.admin_client(settings)
     sizes = [
         int(topic_config(admin, topic)["max.message.bytes"])
@@ -55,7 +55,7 @@ def test_the_rejected_topic_takes_larger_messages_than_the_input(settings: Setti
 
 
 def test_repeating_it_changes_nothing(settings: Settings) -> None:
-    """Twice is once: positions, pipeline id and passwords stay."""
+    """Positions, pipeline id and passwords stay."""
     produce(settings, [(0, b"{}")])
     before = _state(settings)
     other_password = Settings.from_environment(
@@ -100,7 +100,7 @@ def _may(connection: Any, statement: str) -> bool:
     ],
 )
 def test_users_may_do_what_they_need_and_no_more(settings: Settings, user: str, allowed: dict[str, bool]) -> None:
-    """The dataflow reads and writes, the leader board reads."""
+    """The dataflow reads and writes, the leaderboard reads."""
     statements = {
         "SELECT": "SELECT * FROM visit_stats",
         "INSERT": "INSERT INTO window_totals VALUES (5, '2026-01-01', 'action', 'FAQ', 1, 1)",
@@ -126,7 +126,7 @@ def test_a_grant_is_for_one_database(settings: Settings) -> None:
 
 @pytest.mark.environment(VISITS_PARTITIONS="2")
 def test_a_topic_that_has_grown_gets_positions_for_its_new_partitions(settings: Settings) -> None:
-    """The old ones stay where they are; the outputs grow along."""
+    """The old ones stay where they are; the outputs grow too."""
     query(settings, "UPDATE progress SET next_offset = 7, messages = 7")
     _grow(settings, 4)
     provision(settings)
@@ -136,8 +136,8 @@ def test_a_topic_that_has_grown_gets_positions_for_its_new_partitions(settings: 
     assert _partitions(settings, settings.carts_topic) == _partitions(settings, settings.rejected_topic) == 4
 
 
-def test_a_position_that_is_gone_is_never_made_anew(settings: Settings) -> None:
-    """Made anew it would count its partition twice."""
+def test_a_deleted_position_is_never_created_anew(settings: Settings) -> None:
+    """A new one would count its partition twice."""
     query(settings, "DELETE FROM progress WHERE kafka_partition = 2")
     before = _state(settings)
     with pytest.raises(Fatal, match=r"no row for topic .* partition 2.*reset --yes") as refused:
@@ -147,7 +147,7 @@ def test_a_position_that_is_gone_is_never_made_anew(settings: Settings) -> None:
 
 
 def test_totals_without_a_pipeline_row_are_refused(settings: Settings) -> None:
-    """Whatever they counted would be counted again."""
+    """What they counted would be counted again."""
     query(settings, "DELETE FROM pipeline")
     with pytest.raises(Fatal, match="reset --yes") as refused:
         provision(settings)
@@ -159,10 +159,10 @@ def test_a_topic_that_was_deleted_is_refused(settings: Settings, recreate: bool)
     """A topic of the same name is another topic."""
     admin = kafka.admin_client(settings)
     admin.delete_topics([settings.visits_topic])[settings.visits_topic].result()
-    wait_until(lambda: _partitions(settings, settings.visits_topic) == 0, deadline_s=20, what="the topic is gone")
+    wait_until(lambda: _partitions(settings, settings.visits_topic) == 0, deadline_s=20, what="the topic is deleted")
     if recreate:
         admin.create_topics([NewTopic(settings.visits_topic, 4)])[settings.visits_topic].result()
-        wait_until(lambda: _partitions(settings, settings.visits_topic) == 4, deadline_s=20, what="it is there again")
+        wait_until(lambda: _partitions(settings, settings.visits_topic) == 4, deadline_s=20, what="it exists again")
     before = _state(settings)
     with pytest.raises(Fatal, match="reset --yes") as refused:
         provision(settings)
@@ -172,7 +172,7 @@ def test_a_topic_that_was_deleted_is_refused(settings: Settings, recreate: bool)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("WINDOW_LENGTHS_S", "10,60", r"WINDOW_LENGTHS_S is '10,60'.*'5,60,3600,86400'"),
         ("NAIVE_TIMEZONE", "Europe/Berlin", r"NAIVE_TIMEZONE is 'Europe/Berlin'.*''"),
@@ -180,25 +180,25 @@ def test_a_topic_that_was_deleted_is_refused(settings: Settings, recreate: bool)
     ],
 )
 def test_other_settings_than_the_databases_are_refused(
-    settings: Settings, environment: dict[str, str], variable: str, value: str, said: str
+    settings: Settings, environment: dict[str, str], variable: str, value: str, message: str
 ) -> None:
-    """The line names both values."""
+    """The message names both values."""
     before = _state(settings)
-    with pytest.raises(Fatal, match=said) as refused:
+    with pytest.raises(Fatal, match=message) as refused:
         provision(Settings.from_environment(environment | {variable: value}))
     assert refused.value.code == ExitCode.CONFIG
     assert _state(settings) == before
 
 
 def test_another_version_of_the_decode_rules_is_refused(settings: Settings) -> None:
-    """Old and new rules in one database would be neither."""
+    """Totals of old and new rules must not be mixed in one database."""
     query(settings, "UPDATE pipeline SET decode_version = 0")
     with pytest.raises(Fatal, match=r"the version of the decode rules is 1.* 0"):
         provision(settings)
 
 
-def _made(settings: Settings) -> set[str]:
-    """Return which topics, database and users of a test there are."""
+def _existing(settings: Settings) -> set[str]:
+    """Return which topics, database and users of a test exist."""
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = {name for name in names if _partitions(settings, name)}
     with closing(mariadb.connect(Login.admin(settings))) as connection:
@@ -210,31 +210,31 @@ def _made(settings: Settings) -> set[str]:
 
 @pytest.mark.parametrize("variable", ["VISITS_TOPIC", "REJECTED_TOPIC"])
 def test_a_compacted_topic_is_refused(environment: dict[str, str], variable: str) -> None:
-    """Kafka would forget visits before they are counted, or rejected ones of the same key; nothing is made."""
+    """Kafka would delete visits before they are counted, or rejected ones of the same key; nothing is created."""
     settings = Settings.from_environment(environment)
     admin, name = kafka.admin_client(settings), environment[variable]
     topic = NewTopic(name, 1, config={"cleanup.policy": "compact,delete"})
     admin.create_topics([topic])[name].result()
-    wait_until(lambda: _partitions(settings, name) == 1, deadline_s=20, what="the topic is there")
+    wait_until(lambda: _partitions(settings, name) == 1, deadline_s=20, what="the topic exists")
     with pytest.raises(Fatal, match="compact") as refused:
         provision(settings)
     assert refused.value.code == ExitCode.CONFIG
-    assert _made(settings) == {name}
+    assert _existing(settings) == {name}
     assert _partitions(settings, name) == 1
 
 
 @pytest.mark.parametrize("variable", ["MARIADB_PASSWORD", "MARIADB_READER_PASSWORD"])
-def test_a_user_is_not_made_without_a_password(environment: dict[str, str], variable: str) -> None:
-    """An empty password is one clear line, and nothing is made."""
+def test_a_user_is_not_created_without_a_password(environment: dict[str, str], variable: str) -> None:
+    """An empty password is one clear message, and nothing is created."""
     settings = Settings.from_environment(environment | {variable: ""})
     with pytest.raises(Fatal, match=f"{variable} is empty") as refused:
         provision(settings)
     assert refused.value.code == ExitCode.CONFIG
-    assert _made(settings) == set()
+    assert _existing(settings) == set()
 
 
-def test_positions_without_tables_that_belong_to_them_are_refused_as_they_are(settings: Settings) -> None:
-    """No table is made anew beside what is left."""
+def test_positions_without_the_other_tables_are_refused_as_they_are(settings: Settings) -> None:
+    """No table is created beside what is left."""
     query(settings, "DELETE FROM pipeline")
     query(settings, "DROP TABLE window_totals")
     with pytest.raises(Fatal, match="table pipeline is empty"):
@@ -242,18 +242,18 @@ def test_positions_without_tables_that_belong_to_them_are_refused_as_they_are(se
     assert query(settings, "SHOW TABLES LIKE 'window_totals'") == []
 
 
-def test_who_comes_second_is_told(settings: Settings) -> None:
-    """Two at once would make positions twice: the second one waits 10 s, then says who is in its way."""
+def test_a_second_provision_at_the_same_time_is_refused(settings: Settings) -> None:
+    """Two at once would insert positions twice: the second one waits 10 s, then ends with its message."""
     with (
         administration(settings),
-        pytest.raises(Fatal, match="is being provisioned or reset by somebody else") as refused,
+        pytest.raises(Fatal, match="is being provisioned or reset by another process") as refused,
     ):
         provision(settings)
     assert refused.value.code == ExitCode.HELD
 
 
-def test_a_nameless_account_does_not_stand_before_the_dataflows(environment: dict[str, str]) -> None:
-    """MariaDB prefers ''@'127.0.0.1' to user@'%' there, and would refuse the password."""
+def test_an_anonymous_account_does_not_take_precedence_over_the_dataflows(environment: dict[str, str]) -> None:
+    """At 127.0.0.1 MariaDB prefers ''@'127.0.0.1' to user@'%', and would refuse the password."""
     settings = Settings.from_environment(environment)
     admin = mariadb.connect(Login.admin(settings))
     cursor = admin.cursor()
@@ -271,17 +271,17 @@ def test_a_nameless_account_does_not_stand_before_the_dataflows(environment: dic
 
 
 @pytest.mark.parametrize(
-    ("variables", "said", "code"),
+    ("variables", "message", "code"),
     [
         ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "KAFKA_BOOTSTRAP_SERVERS", ExitCode.UNAVAILABLE),
         ({"MARIADB_PORT": "1"}, "MARIADB_PORT", ExitCode.UNAVAILABLE),
         ({"MARIADB_ADMIN_PASSWORD": "wrong"}, "1045", ExitCode.CONFIG),
     ],
 )
-def test_a_server_away_or_a_wrong_password_is_one_line(
-    environment: dict[str, str], variables: dict[str, str], said: str, code: ExitCode
+def test_an_unavailable_server_or_a_wrong_password_is_one_message(
+    environment: dict[str, str], variables: dict[str, str], message: str, code: ExitCode
 ) -> None:
-    """The line names what to look at."""
-    with pytest.raises(Fatal, match=said) as refused:
+    """The message names what to look at."""
+    with pytest.raises(Fatal, match=message) as refused:
         provision(Settings.from_environment(environment | variables))
     assert refused.value.code == code

@@ -1,4 +1,4 @@
-"""The README's commands, as they stand there, in a checkout of their own."""
+"""The README's commands, as they are written there, in a checkout of their own."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ from tests.support import process_environment, wait_until
 MAKE = shutil.which("make") or "make"
 PREPARE = ("make setup", ". .venv/bin/activate", 'eval "$(python -m ops up)"')
 DATAFLOW = "python -m bytewax.run dataflow:flow -w 4"
-VISITORS = "python -m simulate"
+SIMULATOR = "python -m simulate"
 RUN = "python -m ops run -p 4"
 ON_HOSTS = tuple(f'python -m ops run --process {process} --addresses "host-a:2101;host-b:2101"' for process in range(2))
 CONTAINERS = ("docker compose up --build", "docker compose --profile load up --build")
@@ -46,7 +46,7 @@ def commands() -> list[str]:
 
 
 class Checkout:
-    """A copy of the project with the installed .venv, and a shell that has done what the README says first."""
+    """A copy of the project with the installed .venv, and a shell in which the README's first commands have run."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -55,15 +55,15 @@ class Checkout:
         (folder / ".venv").symlink_to(sys.prefix)
         outside = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
         show = "python -c 'import json, os; print(json.dumps(dict(os.environ)))'"
-        said = self._shell("\n".join([*PREPARE[1:], show]), outside)
-        self.environment: dict[str, str] = json.loads(said.stdout)
+        shown = self._shell("\n".join([*PREPARE[1:], show]), outside)
+        self.environment: dict[str, str] = json.loads(shown.stdout)
 
-    def run(self, command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end; fail where it does not end well."""
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; fail if it does not end with 0."""
         return self._shell(command, self.environment)
 
     @contextmanager
-    def running(self, command: str, number: signal.Signals = signal.SIGINT) -> "Iterator[subprocess.Popen[bytes]]":
+    def running(self, command: str, number: signal.Signals = signal.SIGINT) -> Iterator[subprocess.Popen[bytes]]:
         """Run a command for as long as this lasts, then end it as a user does."""
         log = self.folder / "log"
         with log.open("wb") as output:
@@ -84,7 +84,7 @@ class Checkout:
             process.kill()
             process.wait()
 
-    def _shell(self, script: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    def _shell(self, script: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             ["/bin/sh", "-ec", script],
             cwd=self.folder,
@@ -101,44 +101,44 @@ class Checkout:
 
 @pytest.fixture
 def checkout(environment: dict[str, str], tmp_path: Path) -> Checkout:
-    """A checkout in whose environment there are servers, and nothing is provisioned."""
+    """A checkout with servers in its environment, and nothing provisioned."""
     port = {"BOARD_PORT": str(free_port())}
     return Checkout(tmp_path / "checkout", process_environment(environment | port))
 
 
 def counted(checkout: Checkout, more: int = 1000) -> None:
-    """Send visits until so many more have been counted, then until all have been."""
+    """Send visits until so many more have been counted, then wait until all have been."""
     settings = Settings.from_environment(checkout.environment)
     goal = progressed(settings) + more
-    with checkout.running(VISITORS) as visitors:
+    with checkout.running(SIMULATOR) as simulator:
         wait_until(lambda: progressed(settings) >= goal, deadline_s=120, what=f"{goal} messages counted")
-    assert visitors.returncode == 0
+    assert simulator.returncode == 0
     wait_until(lambda: "PASS" in checkout.run("python -m ops verify").stdout, deadline_s=90, what="PASS")
 
 
 def test_each_command_is_known_here() -> None:
-    """No command stands in the README that no test runs; those of containers are what compose.yaml itself says."""
-    known = {"make demo", "make test", *PREPARE, DATAFLOW, VISITORS, RUN, *ON_HOSTS, *AT_ONCE, *CONTAINERS}
+    """Tests run every command of the README, except those of containers, which compose.yaml itself lists."""
+    known = {"make demo", "make test", *PREPARE, DATAFLOW, SIMULATOR, RUN, *ON_HOSTS, *AT_ONCE, *CONTAINERS}
     assert set(commands()) == known
     compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     assert [command for command in CONTAINERS if f"  {command} " not in compose] == []
 
 
 def test_the_commands_by_hand(checkout: Checkout) -> None:
-    """Servers, dataflow, visitors, board, status, verify: in the order of the README."""
+    """Servers, dataflow, simulator, board, status, verify: in the order of the README."""
     with checkout.running(DATAFLOW):
         counted(checkout)
         assert "SHOPPING_CART" in checkout.run("python -m leaderboard --terminal --once").stdout
         with checkout.running("python -m leaderboard"):
             port = checkout.environment["BOARD_PORT"]
-            wait_until(lambda: answers(port), deadline_s=90, what=f"the page answers on port {port}")
+            wait_until(lambda: is_served(port), deadline_s=90, what=f"the page on port {port}")
         assert "lag" in checkout.run("python -m ops status").stdout
         checkout.run("python -m ops provision")
     assert " passed" in checkout.run("pytest tests/unit/test_carts.py").stdout
     checkout.run("python -m ops down")
 
 
-def answers(port: str) -> bool:
+def is_served(port: str) -> bool:
     page = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
     try:
         page.request("GET", "/")
@@ -150,7 +150,7 @@ def answers(port: str) -> bool:
 
 
 def test_several_processes_and_several_hosts(checkout: Checkout) -> None:
-    """The hosts are this one, twice; SIGTERM ends each well."""
+    """The hosts are this one, twice; SIGTERM ends each with 0."""
     with checkout.running(RUN, signal.SIGTERM) as one_host:
         counted(checkout)
     assert one_host.returncode == 0
@@ -164,9 +164,9 @@ def test_several_processes_and_several_hosts(checkout: Checkout) -> None:
 def test_the_targets_of_make(checkout: Checkout) -> None:
     """They are what other tests run: `make demo` is tests/integration/test_demo.py, `make test` runs this one."""
 
-    # make hands its own variables on, and it may be make that runs this test: make test ARGS="-k name"
-    handed_on = {"MAKEFLAGS", "MAKEOVERRIDES", "ARGS", "DEMO_SECONDS"}
-    environ = {name: value for name, value in os.environ.items() if name not in handed_on}
+    # make passes its own variables on, and it may be make that runs this test: make test ARGS="-k name"
+    passed_on = {"MAKEFLAGS", "MAKEOVERRIDES", "ARGS", "DEMO_SECONDS"}
+    environ = {name: value for name, value in os.environ.items() if name not in passed_on}
 
     def would_run(target: str, **variables: str) -> str:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`python -m ops reset --yes`: everything or nothing, and never under a dataflow that runs."""
+"""`python -m ops reset --yes`: everything or nothing, and never under a running dataflow."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from ops.provision import provision
 from ops.reset import reset
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
+from process.cancellation import Cancellation
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.support import produce, query, read_committed
@@ -45,7 +46,7 @@ def _counts(settings: Settings) -> tuple[list[tuple[object, ...]], int, int, int
 EMPTY = ([(partition, 0, 0, 0) for partition in range(4)], 0, 0, 0)
 
 
-def test_it_forgets_totals_positions_and_outputs(used: Settings) -> None:
+def test_it_deletes_totals_positions_and_outputs(used: Settings) -> None:
     """The next run counts the whole log again, as another pipeline."""
     before = query(used, "SELECT pipeline_id, topic_id FROM pipeline")
     reset(used)
@@ -56,10 +57,10 @@ def test_it_forgets_totals_positions_and_outputs(used: Settings) -> None:
 
 
 def test_it_ends_while_a_dataflow_owns_a_partition(used: Settings) -> None:
-    """One partition is enough; nothing is changed, and the line names the holder."""
+    """One partition is enough; nothing is changed, and the message names the holder."""
     before = _counts(used)
     owner = PartitionConnection(Login.dataflow(used), used.visits_topic, _topic_id(used), 2)
-    owner.open()
+    owner.open(Cancellation())
     with pytest.raises(Fatal, match=rf"partition 2 is owned by .* of {used.mariadb_user}@") as refused:
         reset(used)
     owner.close()
@@ -69,8 +70,8 @@ def test_it_ends_while_a_dataflow_owns_a_partition(used: Settings) -> None:
     assert _counts(used) == EMPTY
 
 
-def test_a_producer_from_before_commits_nothing_more(used: Settings) -> None:
-    """A dataflow that MariaDB has lost sight of holds no lock, but may still hold outputs of the old pipeline."""
+def test_an_earlier_producer_commits_nothing_more(used: Settings) -> None:
+    """A dataflow that lost its connection to MariaDB holds no lock, but may have outputs of the old pipeline left."""
     producer = fenced_producer(used, 3)
     producer.begin_transaction()
     producer.produce(used.carts_topic, "a cart of the old pipeline", partition=3)
@@ -83,7 +84,7 @@ def test_a_producer_from_before_commits_nothing_more(used: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "policy", "said"),
+    ("variables", "policy", "message"),
     [
         (
             {"MARIADB_READER_USER": "nobody_yet", "MARIADB_READER_PASSWORD": ""},
@@ -94,7 +95,7 @@ def test_a_producer_from_before_commits_nothing_more(used: Settings) -> None:
     ],
 )
 def test_what_provision_would_refuse_is_refused_before_anything_is_cleared(
-    used: Settings, environment: dict[str, str], variables: dict[str, str], policy: str, said: str
+    used: Settings, environment: dict[str, str], variables: dict[str, str], policy: str, message: str
 ) -> None:
     """Totals, positions and outputs stay."""
     resource = ConfigResource(ResourceType.TOPIC, used.rejected_topic)
@@ -102,7 +103,7 @@ def test_what_provision_would_refuse_is_refused_before_anything_is_cleared(
     admin = kafka.admin_client(used)
     admin.incremental_alter_configs([resource])[resource].result()
     before = _counts(used), query(used, "SELECT pipeline_id FROM pipeline")
-    with pytest.raises(Fatal, match=said) as refused:
+    with pytest.raises(Fatal, match=message) as refused:
         reset(Settings.from_environment(environment | variables))
     assert refused.value.code == ExitCode.CONFIG
     assert (_counts(used), query(used, "SELECT pipeline_id FROM pipeline")) == before
@@ -117,7 +118,7 @@ def test_what_provision_would_refuse_is_refused_before_anything_is_cleared(
     ],
 )
 def test_a_crash_while_it_cleared_is_completed_by_running_it_again(used: Settings, left: list[str]) -> None:
-    """Whatever it had cleared, the second run ends it."""
+    """Whatever it had cleared, the second run completes it."""
     for statement in left:
         query(used, statement)
     reset(used)
@@ -125,7 +126,7 @@ def test_a_crash_while_it_cleared_is_completed_by_running_it_again(used: Setting
 
 
 def test_a_crash_before_the_outputs_were_emptied_is_completed_by_running_it_again(used: Settings) -> None:
-    """Provisioned anew, the outputs still there: the second run empties them."""
+    """Provisioned anew, the outputs not emptied yet: the second run empties them."""
     for statement in ("DELETE FROM pipeline", "DELETE FROM progress", "TRUNCATE window_totals"):
         query(used, statement)
     provision(used)
@@ -134,15 +135,15 @@ def test_a_crash_before_the_outputs_were_emptied_is_completed_by_running_it_agai
     assert _counts(used) == EMPTY
 
 
-def test_it_mends_a_position_that_is_gone(used: Settings) -> None:
-    """What provision refuses."""
+def test_it_replaces_a_deleted_position(used: Settings) -> None:
+    """Provision refuses to."""
     query(used, "DELETE FROM progress WHERE kafka_partition = 1")
     reset(used)
     assert _counts(used) == EMPTY
 
 
-def test_it_takes_other_window_lengths(used: Settings, environment: dict[str, str]) -> None:
-    """What provision and the dataflow refuse."""
+def test_it_accepts_other_window_lengths(used: Settings, environment: dict[str, str]) -> None:
+    """Provision and the dataflow refuse them."""
     reset(Settings.from_environment(environment | {"WINDOW_LENGTHS_S": "10,60"}))
     assert query(used, "SELECT window_lengths_s FROM pipeline") == [("10,60",)]
 
@@ -157,14 +158,14 @@ def test_it_works_where_nothing_has_been_provisioned(environment: dict[str, str]
 def test_without_yes_it_does_nothing(
     used: Settings, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says what would go."""
+    """One message names what would be deleted."""
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     before = _counts(used)
     assert main(["reset"]) == ExitCode.CONFIG
     assert _counts(used) == before
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert used.mariadb_database in said
-    assert "reset --yes" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert used.mariadb_database in message
+    assert "reset --yes" in message
     mariadb.connect(Login.reader(used)).close()

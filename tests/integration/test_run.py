@@ -1,4 +1,4 @@
-"""`python -m ops run`: what it starts again, and what it gives up."""
+"""`python -m ops run`: what it restarts, and when it gives up."""
 
 import subprocess
 import sys
@@ -12,17 +12,17 @@ from tests.pipeline import progressed, running
 from tests.support import process_environment, produce, wait_until
 from tests.unit.samples import visit_bytes
 
-# The pace of `ops run`, but for fewer attempts and shorter pauses between them.
+# The restart policy of `ops run`, with fewer attempts and shorter backoff.
 PROGRAM = """
 import sys
 from ops import run, supervisor
-pace = supervisor.Pace(first_delay_s=0.01, longest_delay_s=0.02, attempts=2)
-sys.exit(supervisor.supervise(lambda: run._cluster(1, 1), pace=pace))
+policy = supervisor.RestartPolicy(first_backoff_s=0.01, longest_backoff_s=0.02, attempts=2)
+sys.exit(supervisor.supervise(lambda: run._cluster(1, 1), policy=policy))
 """
 
 
 def test_a_second_copy_is_given_up(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Each attempt waits for the lock of the first copy, and still counts as an end at once."""
+    """Each attempt waits for the lock of the first copy, and still counts as a failure."""
     with running(environment, tmp_path) as first:
         produce(settings, [(0, visit_bytes())])
         wait_until(lambda: progressed(settings) == 1, deadline_s=60, what="the first copy counts")
@@ -37,10 +37,10 @@ def test_a_second_copy_is_given_up(settings: Settings, environment: dict[str, st
             check=False,
         )
         assert time.monotonic() - began > 2 * LOCK_WAIT_S
-        said = second.stdout + second.stderr
-        assert second.returncode == 75, said
-        assert said.count("is owned by another dataflow: connection") == 2
-        assert "gives up: ended 2 times in a row soon after its start" in said
+        output = second.stdout + second.stderr
+        assert second.returncode == 75, output
+        assert output.count("is owned by another dataflow: connection") == 2
+        assert "gives up: ended 2 times in a row soon after its start" in output
         produce(settings, [(0, visit_bytes())])
-        wait_until(lambda: progressed(settings) == 2, deadline_s=60, what="the first copy goes on")
+        wait_until(lambda: progressed(settings) == 2, deadline_s=60, what="the first copy continues")
         assert first.alive()

@@ -97,9 +97,9 @@ def test_an_emptied_topic_has_no_tail(
 def test_a_reject_names_its_visit_in_its_last_header(
     reader: TailReader, settings: Settings, producer: Producer
 ) -> None:
-    """Earlier headers of the name are of an earlier life; keys are the visitors' own."""
+    """Earlier headers of the name were there when it was sent in; keys are the shop's own."""
     producer.begin_transaction()
-    headers = [("visit", key(99).encode()), ("visit", key(5).encode())]
+    headers: list[tuple[str, str | bytes | None]] = [("visit", key(99).encode()), ("visit", key(5).encode())]
     producer.produce(settings.rejected_topic, b"?", key(70), partition=0, headers=headers)
     producer.commit_transaction(30)
     assert reader.tail(OutputTopic(settings.rejected_topic, reject_origin), OURS, TOPIC_ID) == 5

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 import sources.topic_watch
 from clients import kafka
 from partition.owner import PartitionOwner
-from partition.provisioned import Provisioned
+from partition.pipeline import Pipeline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from sources.topic_watch import TopicWatch
@@ -33,9 +33,9 @@ def admin(settings: Settings) -> AdminClient:
 
 
 @pytest.fixture
-def provisioned(settings: Settings) -> Provisioned:
+def pipeline(settings: Settings) -> Pipeline:
     """What the database was provisioned for."""
-    return PartitionOwner(settings).provisioned()
+    return PartitionOwner(settings).pipeline()
 
 
 @pytest.fixture
@@ -67,33 +67,30 @@ def found(watch: TopicWatch) -> Fatal:
 
 
 def test_a_topic_that_was_created_anew(
-    settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
+    settings: Settings, admin: AdminClient, pipeline: Pipeline, watch: TopicWatch
 ) -> None:
     """The name is the same, the id is another: its offsets mean something else."""
     recreate(admin, settings)
-    watch.start(provisioned, admin)
+    watch.start(pipeline, admin)
     fatal = found(watch)
     assert fatal.code == ExitCode.DATA
     assert (
-        f"but the database counts the one with id {provisioned.topic_id}: it was deleted and created anew"
-        in fatal.message
+        f"but the database counts the one with id {pipeline.topic_id}: it was deleted and created anew" in fatal.message
     )
 
 
 def test_a_topic_that_was_deleted(
-    settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
+    settings: Settings, admin: AdminClient, pipeline: Pipeline, watch: TopicWatch
 ) -> None:
     """Nothing is read any more, without an error."""
-    watch.start(provisioned, admin)
+    watch.start(pipeline, admin)
     delete(admin, settings)
     assert f"topic '{settings.visits_topic}' has been deleted" in found(watch).message
 
 
-def test_a_topic_that_has_grown(
-    settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
-) -> None:
+def test_a_topic_that_has_grown(settings: Settings, admin: AdminClient, pipeline: Pipeline, watch: TopicWatch) -> None:
     """The visits of the new partitions would never be counted."""
-    watch.start(provisioned, admin)
+    watch.start(pipeline, admin)
     admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
     fatal = found(watch)
     assert fatal.code == ExitCode.CONFIG
@@ -101,18 +98,18 @@ def test_a_topic_that_has_grown(
 
 
 def test_it_polls_until_the_last_user_stops(
-    settings: Settings, admin: AdminClient, provisioned: Provisioned, watch: TopicWatch
+    settings: Settings, admin: AdminClient, pipeline: Pipeline, watch: TopicWatch
 ) -> None:
     """One watch serves all partitions of a process."""
-    watch.start(provisioned, admin)
-    watch.start(provisioned, admin)
+    watch.start(pipeline, admin)
+    watch.start(pipeline, admin)
     watch.stop()
     admin.create_partitions([NewPartitions(settings.visits_topic, 3)])[settings.visits_topic].result(30)
     assert "has 3 partitions" in found(watch).message
     assert polling()
     watch.stop()
     wait_until(lambda: not polling(), deadline_s=30, what="no thread polls any more")
-    watch.start(provisioned, admin)  # and again, as a next dataflow in the same process would
+    watch.start(pipeline, admin)  # and again, as a next dataflow in the same process would
     assert polling()
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, cast
@@ -13,8 +13,8 @@ from operators.batches import OutputBatch, SumBatch
 from partition import committer as committer_module
 from partition.committer import Committer
 from partition.ownership import OwnedPartition, Tails
+from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
-from partition.provisioned import Provisioned
 from process.cancellation import Cancellation
 from process.errors import ExitCode, Fatal, raise_fatal
 from tests.support import wait_until
@@ -44,7 +44,7 @@ class Side:
         self.error: Exception | None = None
         self.entered = threading.Event()
 
-    def commit(self, batches: list[Any]) -> None:
+    def commit(self, batches: Sequence[Any]) -> None:
         """Note the offsets."""
         self.entered.set()
         self.may_return.wait(30)
@@ -67,7 +67,7 @@ class Bench:
         self.connection = Connection()
         owned = OwnedPartition(
             partition=0,
-            provisioned=Provisioned("pipeline", "topic-id", 1),
+            pipeline=Pipeline("pipeline", "visits", "topic-id", 1, "5", "", 1),
             connection=cast(PartitionConnection, self.connection),
             producer=cast(Any, None),
             tails=Tails(-1, -1),
@@ -91,6 +91,10 @@ class Bench:
         """Hand over the sums of the batches between these offsets."""
         for begin, end in pairwise(offsets):
             self.committer.add_sums(SumBatch(0, begin, end, 0, 0, None, {}))
+
+    def wait_for_position(self, end: int) -> None:
+        """Wait until all before `end` is committed."""
+        self.wait(lambda: self.committer.position == end, f"a commit up to {end}")
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something is the case."""
@@ -120,7 +124,7 @@ def test_kafka_first_mariadb_second_then_the_position() -> None:
         assert bench.mariadb.entered.wait(30)
         assert (bench.log, bench.committer.position) == ([("kafka", 0, 5)], 0)
         bench.mariadb.may_return.set()
-        bench.wait(lambda: bench.committer.position == 5, "the position has moved")
+        bench.wait_for_position(5)
         assert bench.log == [("kafka", 0, 5), ("mariadb", 0, 5)]
 
 
@@ -134,10 +138,10 @@ def test_what_gathers_during_a_commit_is_committed_together() -> None:
         bench.sums(5, 9, 12, 20)
         bench.outputs(5, 9, 12)
         bench.kafka.may_return.set()
-        bench.wait(lambda: bench.committer.position == 12, "two batches more are committed")
+        bench.wait_for_position(12)
         assert bench.log[2:] == [("kafka", 5, 12), ("mariadb", 5, 12)]
         bench.outputs(12, 20)
-        bench.wait(lambda: bench.committer.position == 20, "the last batch is committed")
+        bench.wait_for_position(20)
 
 
 def test_a_commit_waits_for_both_halves_in_either_order() -> None:
@@ -145,10 +149,10 @@ def test_a_commit_waits_for_both_halves_in_either_order() -> None:
     with committing() as bench:
         bench.sums(0, 5)
         bench.outputs(0, 5)
-        bench.wait(lambda: bench.committer.position == 5, "sums first")
+        bench.wait_for_position(5)
         bench.outputs(5, 7)
         bench.sums(5, 7)
-        bench.wait(lambda: bench.committer.position == 7, "outputs first")
+        bench.wait_for_position(7)
 
 
 def test_the_flush_interval_is_the_shortest_time_between_two_commits() -> None:
@@ -156,10 +160,10 @@ def test_the_flush_interval_is_the_shortest_time_between_two_commits() -> None:
     interval_s = 0.2
     with committing(interval_s) as bench:
         began: list[float] = []
-        for offset in range(4):
-            bench.outputs(offset, offset + 1)
-            bench.sums(offset, offset + 1)
-            bench.wait(lambda end=offset + 1: bench.committer.position == end, "the batch is committed")
+        for end in range(1, 5):
+            bench.outputs(end - 1, end)
+            bench.sums(end - 1, end)
+            bench.wait_for_position(end)
             began.append(time.monotonic())
         assert began[3] - began[0] >= 3 * interval_s * 0.9
 

@@ -1,18 +1,18 @@
-"""A way to a server that a test can cut, open again, or let fall silent."""
+"""A proxy before a server, which a test can interrupt, open again, or stall."""
 
 import socket
 import threading
 from contextlib import suppress
 
 
-class Way:
-    """Carries connections on to `host` and `port`, in threads of the test's own process."""
+class Proxy:
+    """Forwards connections to `host` and `port`, in threads of the test's own process."""
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
         self._sockets: list[socket.socket] = []
-        self._hushed = False
-        self.swallowed = 0
+        self._stalled = False
+        self.dropped = 0
         self.port = 0
         self.open()
 
@@ -22,7 +22,7 @@ class Way:
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """Refuse new connections and end those that are open."""
         for one in (self._listener, *self._sockets):
             with suppress(OSError):
@@ -30,13 +30,13 @@ class Way:
             one.close()
         self._sockets = []
 
-    def hush(self) -> None:
-        """Accept connections and keep those that are open, but carry nothing on any more; count in `swallowed`."""
-        self._hushed = True
+    def stall(self) -> None:
+        """Accept connections and keep those that are open, but drop what is sent; count in `dropped`."""
+        self._stalled = True
 
-    def speak(self) -> None:
-        """Carry on what comes from now on."""
-        self._hushed = False
+    def resume(self) -> None:
+        """Forward what is sent from now on."""
+        self._stalled = False
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -50,8 +50,8 @@ class Way:
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while chunk := source.recv(65_536):
-                if self._hushed:
-                    self.swallowed += 1
+                if self._stalled:
+                    self.dropped += 1
                 else:
                     target.sendall(chunk)
         for one in (source, target):

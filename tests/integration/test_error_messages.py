@@ -1,4 +1,4 @@
-"""What keeps the dataflow from running is one line that names the thing, the value and the cure."""
+"""What keeps the dataflow from running is one message that names the thing, the value and the cure."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ CONFIG, DATA, UNAVAILABLE = 78, 65, 69
 
 
 def refused(environment: dict[str, str], folder: Path, *, workers: int = 4) -> tuple[int, str]:
-    """Run the dataflow; return its code and its one line."""
+    """Run the dataflow; return its code and its one error message."""
     with running(environment | {"STOP_AT_END": "1"}, folder, workers=workers) as dataflow:
         (code,) = dataflow.wait(60)
-        lines = [line for line in dataflow.said().splitlines() if " INFO " not in line]
+        lines = [line for line in dataflow.output().splitlines() if " INFO " not in line]
     assert len(lines) == 1, "\n".join(lines)
     assert " CRITICAL " in lines[0]
     return code, lines[0]
@@ -45,7 +45,7 @@ def contents(settings: Settings) -> list[tuple[object, ...]]:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_clear_line_and_nothing_changed(
+def test_a_clear_message_and_nothing_changed(
     settings: Settings,
     environment: dict[str, str],
     tmp_path: Path,
@@ -53,13 +53,13 @@ def test_a_clear_line_and_nothing_changed(
     code: int,
     words: str,
 ) -> None:
-    """Away, refused, not provisioned, missing or different: its line, its code, and the database as it was."""
+    """Unavailable, refused, not provisioned, missing or different: its message, its code, an unchanged database."""
     before = contents(settings)
     port = free_port()
     variables = {name: value.format(port=port) for name, value in variables.items()}
-    ended, line = refused(environment | variables, tmp_path)
-    assert ended == code, line
-    assert words in line
+    ended, message = refused(environment | variables, tmp_path)
+    assert ended == code, message
+    assert words in message
     assert contents(settings) == before
 
 
@@ -71,15 +71,15 @@ def test_an_output_topic_with_too_few_partitions(
     admin = kafka.admin_client(settings)
     admin.create_topics([NewTopic(few, num_partitions=1)])[few].result()
     try:
-        code, line = refused(environment | {"CARTS_TOPIC": few}, tmp_path)
+        code, message = refused(environment | {"CARTS_TOPIC": few}, tmp_path)
     finally:
         admin.delete_topics([few])[few].result()
     assert code == CONFIG
-    assert f"topic '{few}' has 1 partitions, but 4 are needed; run python -m ops provision" in line
+    assert f"topic '{few}' has 1 partitions, but 4 are needed; run python -m ops provision" in message
 
 
 def test_a_compacted_input_is_refused(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """Compaction forgets visits that have a key."""
+    """Compaction deletes visits that have a key."""
     resource = ConfigResource(
         ConfigResource.Type.TOPIC,
         settings.visits_topic,
@@ -87,16 +87,16 @@ def test_a_compacted_input_is_refused(settings: Settings, environment: dict[str,
     )
     admin = kafka.admin_client(settings)
     admin.incremental_alter_configs([resource])[resource].result()
-    code, line = refused(environment, tmp_path)
+    code, message = refused(environment, tmp_path)
     assert code == CONFIG
-    assert "cleanup.policy=compact" in line
+    assert "cleanup.policy=compact" in message
 
 
 def test_a_progress_row_is_never_guessed(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """A row made anew would count everything twice."""
+    """A new row would count everything twice."""
     query(settings, "DELETE FROM progress WHERE kafka_partition = 2")
     before = contents(settings)
-    code, line = refused(environment, tmp_path)
+    code, message = refused(environment, tmp_path)
     assert code == DATA
-    assert f"progress has no row for topic '{settings.visits_topic}' partition 2" in line
+    assert f"progress has no row for topic '{settings.visits_topic}' partition 2" in message
     assert contents(settings) == before
