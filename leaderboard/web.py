@@ -24,7 +24,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients.mariadb import Login
 from leaderboard import api
-from leaderboard.address import address_of
 from leaderboard.connection import Connection
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
@@ -103,7 +102,7 @@ def serve(settings: Settings) -> None:
         limit_concurrency=_MOST_CONNECTIONS,
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logger.info("the leader board is at %s", address_of(settings), extra={"action": "listening"})
+    logger.info("the leader board is at %s", settings.board_url, extra={"action": "listening"})
     AppStatus.enable_automatic_graceful_drain = False  # it would cut streams off in the middle: ours end themselves
     with listener, _absorbed_signals():
         _Server(config).run(sockets=[listener])

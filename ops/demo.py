@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import kafka
-from leaderboard.address import address_of
 from ops import servers
 from ops.provision import provision
 from ops.servers.processes import free_port
@@ -97,7 +96,7 @@ class _Demo:
         remembered = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
         self._start("visitors", ["simulate", "--rate", str(rate), *a_hard_day, *remembered])
         self._environ["BOARD_PORT"] = str(free_port(settings.board_port))
-        address = address_of(Settings.from_environment(self._environ))
+        address = Settings.from_environment(self._environ).board_url
         logger.info("the leader board's page is at %s", address)
         board = [sys.executable, "-m", "leaderboard", "--terminal", "--page", address]
         self._processes["board"] = started(board, self._environ)
