@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from settings import Settings
-from tests.browser.server import Board, Visits, book, now
+from tests.browser.server import Board, Visits, add_visits, now
 from tests.support import wait_until
 
 GATES = """
@@ -16,12 +16,12 @@ window.open_gate = (name) => {
   gates[name].held?.();
 };
 const listen = EventSource.prototype.addEventListener;
-EventSource.prototype.addEventListener = function (name, take) {
+EventSource.prototype.addEventListener = function (name, handle) {
   const gate = gates[name];
-  if (!gate) return listen.call(this, name, take);
+  if (!gate) return listen.call(this, name, handle);
   listen.call(this, name, (event) => {
     gate.latest = JSON.parse(event.data);
-    gate.held = () => { take(event); gate.passed.push(gate.latest); };
+    gate.held = () => { handle(event); gate.passed.push(gate.latest); };
     if (gate.open) gate.held();
   });
 };
@@ -35,8 +35,8 @@ EventSource.prototype.addEventListener = function (name, take) {
 def test_a_pause_holds_whatever_was_painted_before(
     page: Page, board: Board, settings: Settings, before: list[str]
 ) -> None:
-    """Nothing, boards alone, the status alone, or both have come when the pause begins."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    """Nothing, boards alone, the status alone, or both have arrived when the pause begins."""
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100))
     page.add_init_script(GATES)
     page.goto(board.url)
     arrived = "gates.boards.latest?.country.entries[0]?.entry === 'Peru' && gates.status.latest?.visits === 1"
@@ -51,7 +51,7 @@ def test_a_pause_holds_whatever_was_painted_before(
     expect(page.locator("#as-of")).to_have_text(re.compile(r"^as of \S+ UTC$"))
     expect(page.locator("#state-word")).to_have_text("Paused")
     text = page.locator("body").inner_text()
-    book(settings, Visits(now(), "ORDER", "Kenya", 900))
+    add_visits(settings, Visits(now(), "ORDER", "Kenya", 900))
     passed = (
         "gates.boards.passed.at(-1).country.entries[0].entry === 'Kenya' && gates.status.passed.at(-1).visits === 2"
     )

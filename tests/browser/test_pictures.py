@@ -1,4 +1,4 @@
-"""Pictures of the page, kept as test output; docs/leaderboard.png is made here when it is not there."""
+"""Pictures of the page, kept as test output; docs/leaderboard.png is made here if it is missing."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from tests.browser.accessibility import axe
 from tests.browser.server import Board
 from tests.browser.shop import COUNTRIES
@@ -16,7 +16,7 @@ PICTURES = [("light", 1360, 770, "light"), ("dark", 1360, 770, "dark"), ("mobile
 
 
 def test_the_page_reads_well(shop: None, board: Board, page: Page, screenshots: Path) -> None:
-    """Light, dark and at 360 pixels: nothing sticks out, and axe-core finds nothing."""
+    """Light, dark and at 360 pixels: nothing overflows, and axe-core finds nothing."""
     page.goto(board.url)
     for name, width, height, scheme in PICTURES:
         page.set_viewport_size({"width": width, "height": height})

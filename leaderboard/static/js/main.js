@@ -1,4 +1,4 @@
-// The page: what it follows, what it has, and what it shows. ?range=1h, ?kiosk and ?theme=dark come from its address.
+// The page: the range it follows, the figures it has received, and those it shows; ?range=1h, ?kiosk and ?theme=dark set it up.
 
 import { SeriesChart } from "./chart.js";
 import { Feed } from "./feed.js";
@@ -19,19 +19,19 @@ if (["dark", "light"].includes(address.searchParams.get("theme"))) document.docu
 if (radios.some((radio) => radio.value === address.searchParams.get("range"))) page.range = address.searchParams.get("range");
 
 const tables = {
-  action: new BoardTable(byId("action"), "Last action", (all) => wantAll("action", all)),
-  country: new BoardTable(byId("country"), "Country", (all) => wantAll("country", all)),
+  action: new BoardTable(byId("action"), "Last action", (all) => showAll("action", all)),
+  country: new BoardTable(byId("country"), "Country", (all) => showAll("country", all)),
 };
 const chart = new SeriesChart(byId("plot"), byId("series-note"));
 const feed = new Feed({
-  onBoards: (boards) => take({ boards }),
-  onStatus: (status) => take({ status }),
-  onLink: (link) => link !== page.link && take({ link }),
+  onBoards: (boards) => update({ boards }),
+  onStatus: (status) => update({ status }),
+  onLink: (link) => link !== page.link && update({ link }),
 });
 
 /** Paused, the page keeps what is painted; where nothing was painted before the pause, the first reading still is, once. */
-function take(news) {
-  Object.assign(page, news);
+function update(changes) {
+  Object.assign(page, changes);
   const boards = page.boards?.range === page.range ? page.boards : null; // null: of the range that was followed before
   const first = boards ? painted.boards?.range !== page.range : !painted.status;
   if (page.status && (first || !page.paused)) paint(page.status, boards);
@@ -67,7 +67,7 @@ function follow() {
   feed.follow(page.range, Object.values(page.all).some(Boolean) ? MOST : FEWEST);
 }
 
-/** Until figures of the new range come, those of the one before say that they are not: the database may be away. */
+/** Until the new range's figures come, those shown are marked as another range's: the database may be unavailable. */
 function markOld() {
   if (!painted.boards) return;
   if (painted.boards.range === page.range) return showBoards(painted.boards);
@@ -76,9 +76,9 @@ function markOld() {
   chart.markOld();
 }
 
-function wantAll(name, all) {
+function showAll(name, all) {
   page.all[name] = all;
-  if (page.paused) pause(false); // what is held has no more rows to show
+  if (page.paused) pause(false); // the painted reading has no more rows
   follow();
 }
 
@@ -94,7 +94,7 @@ byId("ranges").addEventListener("change", (event) => {
 function pause(paused) {
   page.paused = paused;
   byId("pause").textContent = paused ? "Resume" : "Pause";
-  take({});
+  update({});
 }
 
 byId("pause").addEventListener("click", () => pause(!page.paused));
