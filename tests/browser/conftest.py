@@ -58,7 +58,6 @@ def page(browser: Browser, board: Board) -> Iterator[Page]:
         "request",
         lambda request: None if request.url.startswith(board.url) else errors.append(f"requested {request.url}"),
     )
-    page.errors = errors  # type: ignore[attr-defined]
     yield page
     context.close()
     assert errors == []

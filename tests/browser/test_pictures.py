@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, expect
 
@@ -12,7 +13,11 @@ from tests.browser.server import Board
 from tests.browser.shop import COUNTRIES
 
 README_PICTURE = ROOT / "docs" / "leaderboard.png"
-PICTURES = [("light", 1360, 770, "light"), ("dark", 1360, 770, "dark"), ("mobile", 360, 780, "light")]
+PICTURES: list[tuple[str, int, int, Literal["light", "dark"]]] = [
+    ("light", 1360, 770, "light"),
+    ("dark", 1360, 770, "dark"),
+    ("mobile", 360, 780, "light"),
+]
 
 
 def test_the_page_reads_well(shop: None, board: Board, page: Page, screenshots: Path) -> None:
@@ -20,7 +25,7 @@ def test_the_page_reads_well(shop: None, board: Board, page: Page, screenshots: 
     page.goto(board.url)
     for name, width, height, scheme in PICTURES:
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         expect(page.locator("#country tbody tr")).to_have_count(10)
         expect(page.locator("#country .count")).to_contain_text(f"{len(COUNTRIES)} entries")
         expect(page.locator("#state-word")).to_have_text("Live")

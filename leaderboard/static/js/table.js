@@ -33,6 +33,7 @@ export class BoardTable {
     this.scroller.append(table);
     this.more = make("button", "button more");
     this.more.type = "button";
+    this.more.hidden = true; // until there are rows
     this.more.setAttribute("aria-expanded", "false");
     this.more.addEventListener("click", () => onAll(this.more.getAttribute("aria-expanded") !== "true"));
     section.append(this.scroller, this.more);
