@@ -143,6 +143,12 @@ class Settings:
     board_host: str = _setting(_text, "an address to listen on", "127.0.0.1")
     board_port: int = _setting(_PORT, "1 to 65535", 8000)
 
+    @property
+    def board_url(self) -> str:
+        """The page's address for a browser on this machine: a wildcard address becomes the loopback's."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.board_host, self.board_host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.board_port}/"
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read and check every variable; an empty one counts as not set.

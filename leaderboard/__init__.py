@@ -1,1 +1,1 @@
-"""The leader board: who visits the shop, and what they did last, by the time they spent there."""
+"""The leaderboard: the time that visitors spend in the shop, by country and by last action."""

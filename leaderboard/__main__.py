@@ -1,4 +1,4 @@
-"""The leader board: both boards, by last action and by country, live from MariaDB as the read-only user.
+"""The leaderboard: both boards, by last action and by country, live from MariaDB as the read-only user.
 
 Without arguments it serves the page at BOARD_HOST and BOARD_PORT.
 """
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         return fatal.code
     except KeyboardInterrupt:
         return 0
-    except BrokenPipeError:  # whoever read our lines has left
+    except BrokenPipeError:  # the reader of standard output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
@@ -60,10 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="how often to print a snapshot where standard output is no terminal (default: 5)",
+        help="how often to print a snapshot where standard output is not a terminal (default: 5)",
     )
     parser.add_argument("--top", type=_count, default=10, metavar="N", help="entries per board as text (default: 10)")
-    parser.add_argument("--page", metavar="ADDRESS", help="address of the page, to be named above the live boards")
+    parser.add_argument("--page", metavar="ADDRESS", help="address of the page, to show above the live boards")
     return parser
 
 

@@ -20,7 +20,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_response(value: Any, status_code: int = 200) -> Response:
-    """Return a value as JSON that nobody keeps."""
+    """Return a value as JSON that must not be cached."""
     headers = {"Cache-Control": "no-store"}
     return Response(encoder.encode(value), status_code, headers, "application/json")
 
@@ -60,7 +60,7 @@ async def snapshot(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """/api/v1/status: how the figures stand."""
+    """/api/v1/status: whether the figures are live, and what waits."""
     parameters_of(request)
     return json_response(_hub(request).status())
 
@@ -85,7 +85,7 @@ ROUTES = [
 def csv_of(board: Board) -> str:
     """Return a board as CSV (RFC 4180).
 
-    A name that a spreadsheet would run as a formula gets an apostrophe in front: names come from strangers
+    A name that a spreadsheet would run as a formula gets an apostrophe in front: names are untrusted input
     (https://owasp.org/www-community/attacks/CSV_Injection).
     """
     text = io.StringIO()

@@ -34,9 +34,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
-    """Both boards of a range, and what has been counted in all, at one instant of the database.
+    """Both boards of a range, and all that has been counted, at one instant of the database.
 
-    `as_of` is the latest visit counted, or the database's present if that is earlier; `read_at` is its present.
+    `as_of` is the date of the latest visit counted, or `read_at`, the database's current time, if that is earlier.
     """
 
     range: str
@@ -51,10 +51,10 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     country: list[Entry]
 
 
-class Position(NamedTuple):
-    """What has been counted in all, at one instant of the database.
+class Totals(NamedTuple):
+    """All that has been counted, at one instant of the database.
 
-    `as_of` is the latest visit counted, or the database's present if that is earlier; `read_at` is its present.
+    `as_of` is the date of the latest visit counted, or `read_at`, the database's current time, if that is earlier.
     """
 
     read_at: datetime
@@ -66,7 +66,7 @@ class Position(NamedTuple):
 
 
 class BoardReader:
-    """Reads boards as the read-only user; connects when it has to."""
+    """Reads boards as the read-only user; connects when there is no connection."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -75,18 +75,18 @@ class BoardReader:
     def read(self, range_name: str) -> Boards:
         """Return both boards of a range of `RANGES`.
 
-        :raises ConnectionLost: MariaDB is away; the next call connects again.
+        :raises ConnectionLost: MariaDB is unavailable; the next call connects again.
         :raises Transient: try again.
-        :raises Fatal: it refuses the user, or nothing is provisioned.
+        :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
         """
         return self.snapshot(lambda cursor: read_boards(cursor, range_name))
 
     def snapshot(self, read: Callable[[Any], Read]) -> Read:
         """Return what `read` reads through a cursor; all its statements see the same instant of the database.
 
-        :raises ConnectionLost: MariaDB is away; the next call connects again.
+        :raises ConnectionLost: MariaDB is unavailable; the next call connects again.
         :raises Transient: try again.
-        :raises Fatal: it refuses the user, or nothing is provisioned.
+        :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
         """
         fresh = self._connection is None
         try:
@@ -98,7 +98,7 @@ class BoardReader:
         except Fatal:
             self.close()
             raise
-        return self.snapshot(read)  # an idle connection ends by itself: a new one tells whether MariaDB is away
+        return self.snapshot(read)  # the server closes idle connections: a new one shows whether MariaDB is available
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -119,40 +119,47 @@ class BoardReader:
         return found
 
 
-def read_position(cursor: Any) -> Position:
-    """Return what has been counted in all.
+def read_totals(cursor: Any) -> Totals:
+    """Return all that has been counted.
 
     :raises Fatal: nothing is provisioned.
     :raises mariadb.Error: to be translated by the caller.
     """
     cursor.execute(sql("totals"))
-    now, lengths, *counts, latest = cursor.fetchone()
+    now, lengths, messages, visits, rejected, latest = cursor.fetchone()
     if lengths is None:
         raise Fatal("nothing is provisioned yet; run python -m ops provision", ExitCode.CONFIG)
     read_at = now.replace(tzinfo=UTC)
-    # A visit dated ahead of the present must not empty every range; nor must a log of last year.
+    # A visit dated in the future must not empty every range; nor must a log of last year.
     as_of = min(read_at, latest.replace(tzinfo=UTC)) if latest else read_at
-    return Position(read_at, as_of, tuple(map(int, lengths.split(","))), *map(int, counts))
+    return Totals(
+        read_at=read_at,
+        as_of=as_of,
+        lengths_s=tuple(map(int, lengths.split(","))),
+        messages=int(messages),
+        visits=int(visits),
+        rejected=int(rejected),
+    )
 
 
 def read_boards(cursor: Any, range_name: str) -> Boards:
-    """Return both boards of a range of `RANGES`; a snapshot transaction makes its figures belong together.
+    """Return both boards of a range of `RANGES`; in a snapshot transaction all figures are of one instant.
 
     :raises Fatal: nothing is provisioned.
     :raises mariadb.Error: to be translated by the caller.
     """
-    position = read_position(cursor)
-    start_s, end_s = span_of(range_name, position.as_of, position.lengths_s)
-    sums = read_sums(cursor, start_s, end_s, position.lengths_s)
+    totals = read_totals(cursor)
+    start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
+    sums = read_sums(cursor, start_s, end_s, totals.lengths_s)
     return Boards(
         range=range_name,
         start=moment_of(start_s),
         end=moment_of(end_s),
-        as_of=position.as_of,
-        read_at=position.read_at,
-        messages=position.messages,
-        visits=position.visits,
-        rejected=position.rejected,
+        as_of=totals.as_of,
+        read_at=totals.read_at,
+        messages=totals.messages,
+        visits=totals.visits,
+        rejected=totals.rejected,
         action=ranked(sums["action"]),
         country=ranked(sums["country"]),
     )
@@ -171,7 +178,7 @@ def read_sums(cursor: Any, start_s: int, end_s: int, lengths_s: Sequence[int]) -
 
 
 def ranked(sums: dict[str, tuple[int, int]]) -> list[Entry]:
-    """Return entries in the order of their duration, then of their visits; sums are (duration_s, visits)."""
+    """Return entries ordered by duration, then visits, both descending, then name; sums are (duration_s, visits)."""
     total_s = sum(duration_s for duration_s, _ in sums.values())
     rows = sorted((-duration_s, -visits, entry) for entry, (duration_s, visits) in sums.items())
     return [
@@ -188,11 +195,11 @@ def _add(sums: Sums, rows: Iterable[tuple[str, str, Any, Any]]) -> None:
 
 
 def datetime_of(second: int) -> datetime:
-    """Return seconds since 1970 UTC as MariaDB's DATETIME takes them: without a zone, all are UTC."""
+    """Return seconds since 1970 UTC as a naive datetime: MariaDB's DATETIME has no zone, all are UTC."""
     return moment_of(second).replace(tzinfo=None)
 
 
 @cache
 def sql(name: str) -> str:
-    """Return a statement of the folder queries."""
+    """Return a statement from the folder queries."""
     return files(__package__).joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")

@@ -1,13 +1,13 @@
-"""How a range of time is cut into equal buckets for a curve: few points, from few windows."""
+"""How a range of time is divided into equal buckets for a curve: few points, from few windows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 _MULTIPLES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
-_FEWEST = 12  # of the shortest window: a curve of one point says nothing
+_FEWEST = 12  # of the shortest window: a curve of one point shows nothing
 
 MOST_WINDOWS = 65_536
-"""A log that holds a visit of 1970 has more windows of 5 seconds than anybody can look at."""
+"""A log that holds a visit of 1970 has more windows of 5 seconds than a curve can show."""
 
 
 class Buckets(NamedTuple):
@@ -31,10 +31,10 @@ class Buckets(NamedTuple):
 def buckets_of(
     start_s: int, end_s: int, lengths_s: Sequence[int], *, most: int, most_windows: int = 30
 ) -> Buckets | None:
-    """Cut [start_s, end_s) into at most `most` buckets; None if no bucket is complete yet.
+    """Divide [start_s, end_s) into at most `most` buckets; None if no bucket is complete yet.
 
-    The last window of the shortest length is still filling, and a curve that always ends in a drop misleads:
-    only buckets before it count. A bucket has at most `most_windows` windows, while there are windows long enough.
+    Only buckets before the last window of the shortest length count: that window is still filling, and a curve that
+    always ends in a drop misleads. A bucket has at most `most_windows` windows, while there are windows long enough.
     """
     shortest_s = lengths_s[0]
     start_s = max(0, min(start_s, end_s - _FEWEST * shortest_s))

@@ -1,9 +1,9 @@
-"""What stands beside the boards: ranks of the period before, trends of entries, visits over time."""
+"""What is shown beside the boards: ranks of the period before, trends of entries, visits over time."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from leaderboard.boards import Position, datetime_of, ranked, read_sums, sql
+from leaderboard.boards import Totals, datetime_of, ranked, read_sums, sql
 from leaderboard.buckets import Buckets, buckets_of
 from leaderboard.ranges import before, moment_of, seconds_of, span_of
 from leaderboard.wire import Period, Series
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 
 class Curves(NamedTuple):
-    """`ranks` are those of `compared_with`; `trends` hold seconds per bucket, of those who have any."""
+    """`ranks` are those of `compared_with`; `trends` are seconds per bucket, of the entries that have any."""
 
     compared_with: Period | None
     ranks: dict[Key, int]
@@ -25,16 +25,16 @@ class Curves(NamedTuple):
     series: Series | None
 
 
-def read_curves(cursor: Any, range_name: str, position: Position) -> Curves:
-    """Read what stands beside the boards of a range.
+def read_curves(cursor: Any, range_name: str, totals: Totals) -> Curves:
+    """Read what is shown beside the boards of a range.
 
     :raises mariadb.Error: to be translated by the caller.
     """
-    lengths_s = position.lengths_s
-    start_s, end_s = span_of(range_name, position.as_of, lengths_s)
+    lengths_s = totals.lengths_s
+    start_s, end_s = span_of(range_name, totals.as_of, lengths_s)
     earlier = before(range_name, start_s, end_s, lengths_s)
     if range_name == "all":
-        start_s, end_s = _counted(cursor, position)
+        start_s, end_s = _counted_span(cursor, totals)
     trend = buckets_of(start_s, end_s, lengths_s, most=TREND_POINTS, most_windows=12)
     series = buckets_of(start_s, end_s, lengths_s, most=SERIES_POINTS)
     return Curves(
@@ -46,11 +46,11 @@ def read_curves(cursor: Any, range_name: str, position: Position) -> Curves:
     )
 
 
-def _counted(cursor: Any, position: Position) -> tuple[int, int]:
-    """Return the span from the first window to that of `as_of`: a curve over all time until 2100 would be flat."""
-    _, end_s = span_of("window", position.as_of, position.lengths_s)
-    latest_s = end_s - position.lengths_s[0]
-    cursor.execute(sql("first_window"), (position.lengths_s[0],))
+def _counted_span(cursor: Any, totals: Totals) -> tuple[int, int]:
+    """Return the span from the first window to the one of `as_of`: a curve from 1970 to 2100 would be flat."""
+    _, end_s = span_of("window", totals.as_of, totals.lengths_s)
+    latest_s = end_s - totals.lengths_s[0]
+    cursor.execute(sql("first_window"), (totals.lengths_s[0],))
     (first,) = cursor.fetchone()
     return min(_second(first), latest_s) if first else latest_s, end_s
 

@@ -16,22 +16,22 @@ _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 class View(NamedTuple):
-    """The last boards that were read, how fast visits come, and why the boards are old, if they are."""
+    """The last boards that were read, the rate of visits, and why the boards are old, if they are."""
 
     boards: Boards | None = None
     visits_per_s: float | None = None
-    trouble: str | None = None
+    failure: str | None = None
 
     def with_boards(self, boards: Boards) -> "View":
-        """Return the view after another reading."""
+        """Return the view after a successful reading."""
         if self.boards is None:
             return View(boards)
-        passed_s = (boards.read_at - self.boards.read_at).total_seconds()
+        elapsed_s = (boards.read_at - self.boards.read_at).total_seconds()
         visits = boards.visits - self.boards.visits
-        return View(boards, visits / passed_s if passed_s > 0 and visits >= 0 else None)
+        return View(boards, visits / elapsed_s if elapsed_s > 0 and visits >= 0 else None)
 
-    def with_trouble(self, why: str) -> "View":
-        """Return the view when nothing could be read."""
+    def with_failure(self, why: str) -> "View":
+        """Return the view after a failed reading: the last boards stay."""
         return View(self.boards, None, why)
 
 
@@ -47,15 +47,15 @@ def duration_text(duration_s: int) -> str:
 
 
 def shown(entry: str) -> str:
-    """Return a name without what would steer a terminal."""
+    """Return a name without characters that control a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in entry)
 
 
 def plain(view: View, top: int) -> str:
-    """Return both boards as lines of text, one below the other; why they are old is above them."""
+    """Return both boards as lines of text, one below the other; the reason is above them if they are old."""
     if view.boards is None:
-        return view.trouble or "no data yet"
-    lines = [status_text(view), *([view.trouble] if view.trouble else [])]
+        return view.failure or "no data yet"
+    lines = [status_text(view), *([view.failure] if view.failure else [])]
     for board, entries in _boards(view.boards):
         cells = [_HEADINGS, *map(_cells, entries[:top])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -65,16 +65,16 @@ def plain(view: View, top: int) -> str:
 
 
 def live(view: View, height: int) -> RenderableType:
-    """Return both boards beside each other, as high as the terminal; grey when they are old."""
+    """Return both boards side by side, as high as the terminal; grey when they are old."""
     if view.boards is None:
-        return Text(view.trouble or "connecting to MariaDB", style="yellow")
+        return Text(view.failure or "connecting to MariaDB", style="yellow")
     side_by_side = Table.grid(padding=(0, 3))
     tables = [_table(board, entries, max(1, height - 7)) for board, entries in _boards(view.boards)]
     side_by_side.add_row(*tables)
     parts: list[RenderableType] = [Text(status_text(view), style="bold"), side_by_side]
-    if view.trouble:
+    if view.failure:
         side_by_side.style = "bright_black"
-        parts = [Text(status_text(view), style="bright_black"), Text(view.trouble, style="red"), side_by_side]
+        parts = [Text(status_text(view), style="bright_black"), Text(view.failure, style="red"), side_by_side]
     return Group(*parts)
 
 

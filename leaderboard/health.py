@@ -1,26 +1,26 @@
-"""What the page says of the figures' health: pure decisions about what poller and lag watch have found."""
+"""The health of the figures as the page shows it: pure decisions on what poller and lag watch have read."""
 
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from leaderboard.boards import Position
+from leaderboard.boards import Totals
 from leaderboard.lag import Ends
-from leaderboard.poller import Found, Partition, Trouble
+from leaderboard.poller import Partition, PollFailure, PollResult
 from leaderboard.wire import PartitionLag, State, Status, TwoWaySum
 
-SILENT_S = 3.0
-STANDS_S = 10.0
-RATE_S = 5.0
+UNAVAILABLE_AFTER_S = 3.0
+STALE_AFTER_S = 10.0
+RATE_OVER_S = 5.0
 
 DATAFLOW = "python -m bytewax.run dataflow:flow -w 4"
-VISITORS = "python -m simulate"
+LOAD_GENERATOR = "python -m simulate"
 PROVISION = "python -m ops provision"
 
 
 class Since(NamedTuple):
-    """A moment, and how long it is ago."""
+    """A moment, and how long ago it is."""
 
     at: datetime
     ago_s: float
@@ -29,43 +29,43 @@ class Since(NamedTuple):
 class Observed(NamedTuple):
     """All that is known at one moment.
 
-    `answered` is when the database has answered last; `moved`, when something was counted, or nothing waited.
+    `responded` is when the database last responded; `progressed`, when a message was last counted, or none waited.
     """
 
-    found: Found | None
-    trouble: Trouble | None
-    answered: Since
-    moved: Since
+    result: PollResult | None
+    failure: PollFailure | None
+    responded: Since
+    progressed: Since
     visits_per_s: float | None
     ends: Ends | None
 
 
 def status_of(seen: Observed) -> Status:
-    """Return the status: live only when the database answers, and what waits is being counted."""
-    partitions = lags(seen.found.partitions if seen.found else [], seen.ends)
+    """Return the status: live only while the database responds, and messages that wait are being counted."""
+    partitions = lags(seen.result.partitions if seen.result else [], seen.ends)
     known = [partition.lag for partition in partitions if partition.lag is not None]
     lag = sum(known) if partitions and len(known) == len(partitions) else None
     state, why, command = _verdict(seen, lag)
-    position = seen.found.position if seen.found else None
+    totals = seen.result.totals if seen.result else None
     return Status(
         state=state,
         why=why,
         next_command=command,
-        as_of=position.as_of if position and position.visits else None,
-        read_at=position.read_at if position else None,
-        messages=position.messages if position else None,
-        visits=position.visits if position else None,
-        rejected=position.rejected if position else None,
+        as_of=totals.as_of if totals and totals.visits else None,
+        read_at=totals.read_at if totals else None,
+        messages=totals.messages if totals else None,
+        visits=totals.visits if totals else None,
+        rejected=totals.rejected if totals else None,
         visits_per_s=seen.visits_per_s if state in {"live", "stale"} else None,
         lag=lag,
         lag_why=seen.ends.why if seen.ends else None,
         partitions=partitions,
-        two_way_sum=seen.found.two_way_sum if seen.found else TwoWaySum(),
+        two_way_sum=seen.result.two_way_sum if seen.result else TwoWaySum(),
     )
 
 
 def lags(partitions: Sequence[Partition], ends: Ends | None) -> list[PartitionLag]:
-    """Return what waits per partition; ends may be older than positions, and no lag is below 0."""
+    """Return the lag per partition; ends may be older than positions, and no lag is below 0."""
     known = ends.ends if ends else {}
     return [
         PartitionLag(at.partition, at.next_offset, _lag(known.get(at.partition), at.next_offset)) for at in partitions
@@ -79,21 +79,22 @@ def _lag(end: int | None, next_offset: int) -> int | None:
 def _verdict(seen: Observed, lag: int | None) -> tuple[State, str | None, str | None]:
     """Return the state, why it is not live, and the command that helps.
 
-    While nothing changes, neither does the reason: it is read out whenever it does.
+    The reason stays the same while nothing changes: screen readers announce every change of it.
     """
-    if seen.trouble and seen.trouble.unprovisioned:
-        return "unprovisioned", seen.trouble.why, PROVISION
-    if seen.trouble:
-        return "away", seen.trouble.why, None
-    if not seen.found:
+    if seen.failure and seen.failure.unprovisioned:
+        return "unprovisioned", seen.failure.why, PROVISION
+    if seen.failure:
+        return "away", seen.failure.why, None
+    if not seen.result:
         return "starting", "the database has not been read yet", None
-    if seen.answered.ago_s > SILENT_S:
-        return "away", f"MariaDB has not answered since {_utc(seen.answered.at)}", None
-    if lag and seen.moved.ago_s > STANDS_S:
-        why = f"messages wait in Kafka, and none has been counted since {_utc(seen.moved.at)}: is the dataflow running?"
+    if seen.responded.ago_s > UNAVAILABLE_AFTER_S:
+        return "away", f"MariaDB has not responded since {_utc(seen.responded.at)}", None
+    if lag and seen.progressed.ago_s > STALE_AFTER_S:
+        since = _utc(seen.progressed.at)
+        why = f"messages wait in Kafka, and none has been counted since {since}: is the dataflow running?"
         return "stale", why, DATAFLOW
-    empty = not seen.found.position.messages
-    return "live", None, (DATAFLOW if lag else VISITORS) if empty else None
+    empty = not seen.result.totals.messages
+    return "live", None, (DATAFLOW if lag else LOAD_GENERATOR) if empty else None
 
 
 def _utc(moment: datetime) -> str:
@@ -104,20 +105,20 @@ class Rate:
     """Visits counted per second, over the last few seconds of readings."""
 
     def __init__(self) -> None:
-        self._positions: deque[Position] = deque()
+        self._readings: deque[Totals] = deque()
 
-    def add(self, position: Position) -> None:
-        """Take a reading in; a count that went down begins anew."""
-        if self._positions and position.visits < self._positions[-1].visits:
-            self._positions.clear()
-        self._positions.append(position)
-        while (position.read_at - self._positions[0].read_at).total_seconds() > RATE_S:
-            self._positions.popleft()
+    def add(self, totals: Totals) -> None:
+        """Add a reading; start over when the count went down."""
+        if self._readings and totals.visits < self._readings[-1].visits:
+            self._readings.clear()
+        self._readings.append(totals)
+        while (totals.read_at - self._readings[0].read_at).total_seconds() > RATE_OVER_S:
+            self._readings.popleft()
 
     def per_s(self) -> float | None:
-        """Return visits per second, None before two readings a second apart."""
-        if not self._positions:
+        """Return visits per second, None before there are two readings a second apart."""
+        if not self._readings:
             return None
-        first, last = self._positions[0], self._positions[-1]
-        passed_s = (last.read_at - first.read_at).total_seconds()
-        return round((last.visits - first.visits) / passed_s, 1) if passed_s >= 1 else None
+        first, last = self._readings[0], self._readings[-1]
+        elapsed_s = (last.read_at - first.read_at).total_seconds()
+        return round((last.visits - first.visits) / elapsed_s, 1) if elapsed_s >= 1 else None

@@ -1,6 +1,6 @@
-"""What all viewers share: the latest readings, encoded once, and the moment at which there is something new.
+"""What all viewers share: the latest readings, encoded once, and the event that wakes their streams.
 
-It lives on the event loop; poller and lag watch hand over what they find by `call_soon_threadsafe`.
+It belongs to the event loop; poller and lag watch pass their results to it by `call_soon_threadsafe`.
 """
 
 import asyncio
@@ -17,18 +17,19 @@ from sse_starlette import ServerSentEvent
 
 from leaderboard.health import Observed, Rate, Since, status_of
 from leaderboard.lag import Ends
-from leaderboard.poller import Found, Trouble
+from leaderboard.poller import PollFailure, PollResult
 from leaderboard.wire import RangeReading, Status
+from process.deadline import Deadline
 
-WANTED_S = 30.0
+ACTIVE_S = 30.0
 HEARTBEAT_S = 5.0
 RETRY_MS = 1000
 
 encoder = msgspec.json.Encoder()
 
 
-class Unavailable(Exception):  # noqa: N818 - a value for one viewer, no error of the code
-    """There are no figures to show; the text says why."""
+class Unavailable(Exception):  # noqa: N818 - a response to one viewer, not an error of the code
+    """There are no figures to show; the text states why."""
 
 
 class _Moment(NamedTuple):
@@ -36,7 +37,7 @@ class _Moment(NamedTuple):
     monotonic_s: float
 
     @classmethod
-    def present(cls) -> "_Moment":
+    def now(cls) -> "_Moment":
         return cls(datetime.now(UTC), time.monotonic())
 
     def since(self) -> Since:
@@ -44,96 +45,102 @@ class _Moment(NamedTuple):
 
 
 class Hub:
-    """The latest of everything, and who watches what; `missing` is called when a range is to be read at once."""
+    """The latest of everything, and the active ranges; `missing` is called when one has to be read at once."""
 
     missing: Callable[[], None] | None = None
 
     def __init__(self) -> None:
         self._readings: dict[str, RangeReading] = {}
         self._events: dict[tuple[str, int], tuple[str, bytes]] = {}
-        self._found: Found | None = None
-        self._trouble: Trouble | None = None
+        self._result: PollResult | None = None
+        self._failure: PollFailure | None = None
         self._ends: Ends | None = None
-        self._answered = self._moved = _Moment.present()
+        self._responded = self._progressed = _Moment.now()
         self._rate = Rate()
         self._watched: Counter[str] = Counter()
-        self._asked: dict[str, float] = {}
+        self._active: dict[str, Deadline] = {}
         self._changed = asyncio.Event()
         self._ended = False
-        self._status: tuple[float, bytes] = (float("-inf"), b"")
+        self._status = b""
         self._status_event = b""
+        self._heartbeat = Deadline(0)
 
-    def take(self, found: Found | Trouble) -> None:
-        """Take in what the poller has found, and tell the viewers."""
-        if isinstance(found, Trouble):
-            self._trouble = found
+    def update(self, polled: PollResult | PollFailure) -> None:
+        """Store what the poller has read, and notify the viewers."""
+        if isinstance(polled, PollFailure):
+            self._failure = polled
             self.refresh_status()
             return
-        if self._found is None or found.position.messages != self._found.position.messages:
-            self._moved = _Moment.present()
-        was_away, self._trouble = self._trouble is not None, None
-        self._found, self._answered = found, _Moment.present()
-        self._rate.add(found.position)
-        for reading in found.ranges:
+        if self._result is None or polled.totals.messages != self._result.totals.messages:
+            self._progressed = _Moment.now()
+        recovered, self._failure = self._failure is not None, None
+        self._result, self._responded = polled, _Moment.now()
+        self._rate.add(polled.totals)
+        for reading in polled.ranges:
             self._readings[reading.range] = reading
             self._drop_events(reading.range)
-        if was_away or not self._status_event:
+        if recovered or not self._status_event:
             self.refresh_status()
-        if found.ranges:
-            self._tell()
+        if polled.ranges:
+            self._notify()
 
-    def take_ends(self, ends: Ends) -> None:
-        """Take in what Kafka says of its partitions' ends."""
+    def update_ends(self, ends: Ends) -> None:
+        """Store the ends of the partitions in Kafka."""
         self._ends = ends
         if not self.status().lag:
-            self._moved = _Moment.present()  # nothing waits
+            self._progressed = _Moment.now()  # no message waits
 
     def partitions(self) -> tuple[str, list[int]] | None:
-        """Return the topic and the partitions whose ends matter; None before they are known."""
-        if not self._found or not self._found.partitions:
+        """Return the topic and the partitions whose ends are needed; None before they are known."""
+        if not self._result or not self._result.partitions:
             return None
-        return self._found.partitions[0].topic, [at.partition for at in self._found.partitions]
+        return self._result.partitions[0].topic, [at.partition for at in self._result.partitions]
 
-    def wanted(self) -> dict[str, bool]:
-        """Return the ranges that are watched or have just been asked for, and whether each has to be read at once.
+    def active_ranges(self) -> dict[str, bool]:
+        """Return the ranges that are watched or were recently requested, and whether each has to be read at once.
 
         The poller's thread calls it.
         """
-        now = time.monotonic()
-        asked = {name for name, at in list(self._asked.items()) if now - at < WANTED_S}
-        asked |= {name for name, viewers in list(self._watched.items()) if viewers}
-        return {name: name not in self._readings for name in asked}
+        active = {name for name, until in list(self._active.items()) if not until.passed}
+        active |= {name for name, viewers in list(self._watched.items()) if viewers}
+        return {name: name not in self._readings for name in active}
 
     def status(self) -> Status:
-        """Return how the figures stand at this moment."""
-        since = (self._answered.since(), self._moved.since())
-        return status_of(Observed(self._found, self._trouble, *since, self._rate.per_s(), self._ends))
+        """Return the state of the figures at this moment."""
+        seen = Observed(
+            result=self._result,
+            failure=self._failure,
+            responded=self._responded.since(),
+            progressed=self._progressed.since(),
+            visits_per_s=self._rate.per_s(),
+            ends=self._ends,
+        )
+        return status_of(seen)
 
     async def reading(self, range_name: str, *, within_s: float = 5.0) -> RangeReading:
-        """Return the latest reading of a range, once the poller has it; an old one while the database is away.
+        """Return the latest reading of a range, once the poller has it; an old one while the database is unavailable.
 
-        :raises Unavailable: the database is away, and this range has not been read before.
+        :raises Unavailable: the database is unavailable, and this range has not been read before.
         """
-        self._ask(range_name)
-        deadline = time.monotonic() + within_s
+        self._activate(range_name)
+        deadline = Deadline(within_s)
         while (reading := self._readings.get(range_name)) is None:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0 or self._trouble or self._ended:
-                raise Unavailable(self.status().why or "the database has not answered in time")
+            if deadline.passed or self._failure or self._ended:
+                raise Unavailable(self.status().why or "the database has not responded in time")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left_s)
+                await asyncio.wait_for(self._changed.wait(), deadline.left_s)
         return reading
 
     async def events(self, range_name: str, limit: int, last_id: str | None) -> AsyncIterator[bytes]:
         """Yield server-sent events: boards whenever they differ from those of `last_id`, status in between.
 
-        A viewer that is slow misses what has been overtaken: every event is whole.
+        A slow viewer skips events that newer ones have replaced: each is complete in itself.
         """
         yield ServerSentEvent(retry=RETRY_MS).encode()
         with self._watching(range_name):
             status = b""
             while not self._ended:
-                changed = self._changed  # of now: what changes while an event is being sent is not missed
+                changed = self._changed  # the current one: what changes while an event is being sent is not missed
                 event_id, boards = self._boards_event(range_name, limit)
                 if event_id and event_id != last_id:
                     yield boards
@@ -144,18 +151,17 @@ class Hub:
                 await changed.wait()
 
     def refresh_status(self) -> None:
-        """Encode the status anew; tell the viewers if it differs, and every 5 s all the same: their heartbeat."""
+        """Encode the status; send it to the viewers if it has changed, and at least every 5 s as their heartbeat."""
         data = encoder.encode(self.status())
-        sent_at, sent = self._status
-        if data != sent or time.monotonic() - sent_at >= HEARTBEAT_S:
-            self._status = (time.monotonic(), data)
+        if data != self._status or self._heartbeat.passed:
+            self._status, self._heartbeat = data, Deadline(HEARTBEAT_S)
             self._status_event = ServerSentEvent(data.decode(), event="status").encode()
-            self._tell()
+            self._notify()
 
     def end(self) -> None:
-        """Let every viewer's events end."""
+        """End every viewer's events."""
         self._ended = True
-        self._tell()
+        self._notify()
 
     def _boards_event(self, range_name: str, limit: int) -> tuple[str, bytes]:
         key = (range_name, limit)
@@ -164,27 +170,27 @@ class Hub:
             if reading is None:
                 return "", b""
             data = encoder.encode(reading.limited(limit))
-            # The id says what is in it: a viewer resumes also at another server, or after a restart.
+            # The id is a hash of the data: a viewer can resume at another server, or after a restart.
             event_id = blake2s(data, digest_size=8).hexdigest()
             self._events[key] = (event_id, ServerSentEvent(data.decode(), event="boards", id=event_id).encode())
         return self._events[key]
 
     @contextmanager
     def _watching(self, range_name: str) -> Iterator[None]:
-        self._ask(range_name)
+        self._activate(range_name)
         self._watched[range_name] += 1
         try:
             yield
         finally:
             self._watched[range_name] -= 1
-            self._asked[range_name] = time.monotonic()
+            self._active[range_name] = Deadline(ACTIVE_S)
 
-    def _ask(self, range_name: str) -> None:
-        known = range_name in self.wanted()
-        self._asked[range_name] = time.monotonic()
-        if known or self._trouble:
+    def _activate(self, range_name: str) -> None:
+        known = range_name in self.active_ranges()
+        self._active[range_name] = Deadline(ACTIVE_S)
+        if known or self._failure:
             return
-        self._readings.pop(range_name, None)  # nobody has kept it up to date
+        self._readings.pop(range_name, None)  # it was not kept up to date
         self._drop_events(range_name)
         if self.missing:
             self.missing()
@@ -193,7 +199,7 @@ class Hub:
         for key in [key for key in self._events if key[0] == range_name]:
             del self._events[key]
 
-    def _tell(self) -> None:
-        """Wake everybody who waits for a change."""
+    def _notify(self) -> None:
+        """Wake all that wait for a change."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

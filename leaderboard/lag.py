@@ -1,4 +1,4 @@
-"""How many messages wait in Kafka, per partition: for the health strip, the board itself does not need Kafka."""
+"""How many messages wait in Kafka, per partition: for the health strip; the boards themselves do not need Kafka."""
 
 import logging
 import threading
@@ -12,25 +12,25 @@ from clients import kafka
 from process.errors import Fatal
 from settings import Settings
 
-LOOK_S = 1.0
-AGAIN_S = 5.0  # while Kafka is away
+POLL_S = 1.0
+RETRY_S = 5.0  # while Kafka is unavailable
 
 logger = logging.getLogger(__name__)
 
 
 class Ends(NamedTuple):
-    """The end of every partition as a read_committed reader sees it, or why nobody knows."""
+    """The end of every partition as a read_committed reader sees it, or why it is unknown."""
 
     ends: dict[int, int]
     why: str | None
 
 
 Partitions = Callable[[], tuple[str, list[int]] | None]
-"""The topic and the partitions to ask for, None before they are known."""
+"""The topic and the partitions to poll, None before they are known."""
 
 
 class LagWatch:
-    """Asks Kafka every second for the ends of the input's partitions, on a thread of its own."""
+    """Reads the ends of the input's partitions from Kafka every second, on a thread of its own."""
 
     def __init__(self, settings: Settings, partitions: Partitions, publish: Callable[[Ends], None]) -> None:
         self._settings = settings
@@ -40,11 +40,11 @@ class LagWatch:
         self._thread = threading.Thread(target=self._run, name="lag", daemon=True)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self, within_s: float) -> None:
-        """Stop asking; a question without answer is left to end with the process."""
+        """Stop polling; a request that hangs is abandoned, and ends with the process."""
         self._stopping.set()
         self._thread.join(within_s)
 
@@ -52,14 +52,14 @@ class LagWatch:
         admin: AdminClient | None = None
         pause_s = 0.0
         while not self._stopping.wait(pause_s):
-            asked = self._partitions()
-            pause_s = LOOK_S if asked else 0.2
-            if not asked:
+            target = self._partitions()
+            pause_s = POLL_S if target else 0.2
+            if not target:
                 continue
             try:
                 admin = admin or kafka.admin_client(self._settings)
                 spec, isolation = OffsetSpec.latest(), IsolationLevel.READ_COMMITTED
-                self._publish(Ends(kafka.offsets(admin, *asked, spec, isolation), None))
+                self._publish(Ends(kafka.offsets(admin, *target, spec, isolation), None))
             except Fatal as fatal:
                 self._publish(Ends({}, fatal.message))
-                pause_s = AGAIN_S
+                pause_s = RETRY_S

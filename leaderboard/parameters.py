@@ -1,4 +1,4 @@
-"""What the API may be asked: a wrong value is refused with the ones that are allowed."""
+"""The API's parameters: a wrong value is refused with a message that names the allowed ones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ DEFAULT_LIMIT = 10
 def range_of(value: str) -> str:
     """Return a range of `RANGES`.
 
-    :raises ValueError: it is none; the text says what is allowed.
+    :raises ValueError: it is not one; the text states what is allowed.
     """
     if value not in RANGES:
         raise ValueError(f"one of {', '.join(RANGES)}")
@@ -27,7 +27,7 @@ def range_of(value: str) -> str:
 def limit_of(value: str) -> int:
     """Return a number of entries.
 
-    :raises ValueError: it is none; the text says what is allowed.
+    :raises ValueError: it is not one; the text states what is allowed.
     """
     if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ENTRIES):
         raise ValueError(f"a whole number from 1 to {MOST_ENTRIES}")

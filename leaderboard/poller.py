@@ -1,4 +1,4 @@
-"""The one reader of MariaDB, on a thread of its own: however many look at the page, the database sees one."""
+"""The one reader of MariaDB, on a thread of its own: however many viewers there are, the database has one."""
 
 import logging
 import threading
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
-from leaderboard.boards import BoardReader, Position, read_position, sql
+from leaderboard.boards import BoardReader, Totals, read_totals, sql
 from leaderboard.readings import RangeReader
 from leaderboard.two_way import TwoWayCheck
 from leaderboard.wire import RangeReading, TwoWaySum
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 
 POLL_S = 0.3
@@ -21,122 +22,122 @@ logger = logging.getLogger(__name__)
 
 
 class Partition(NamedTuple):
-    """Where a partition of the input stands."""
+    """The position of a partition of the input."""
 
     topic: str
     partition: int
     next_offset: int
 
 
-class Found(NamedTuple):
-    """What one look at the database found; `ranges` are those that were read anew."""
+class PollResult(NamedTuple):
+    """What one poll of the database read; `ranges` are those that were due."""
 
-    position: Position
+    totals: Totals
     partitions: list[Partition]
     ranges: list[RangeReading]
     two_way_sum: TwoWaySum
 
 
-class Trouble(NamedTuple):
-    """Why one look at the database found nothing; `unprovisioned`: no restart helps, provisioning does."""
+class PollFailure(NamedTuple):
+    """Why one poll of the database failed; `unprovisioned`: no restart helps, provisioning does."""
 
     why: str
     unprovisioned: bool
 
 
-Wanted = Callable[[], dict[str, bool]]
-"""The ranges to keep up to date, and whether each has to be read at once."""
+ActiveRanges = Callable[[], dict[str, bool]]
+"""Returns the ranges to keep up to date, and whether each has to be read at once."""
 
 
 class Poller:
-    """Looks at the database every 0.3 s, and reads the ranges that somebody wants when something has changed.
+    """Polls the database every 0.3 s, and reads the active ranges when the totals have changed.
 
-    After a look it pauses for as long as the look took, at least: it never has the database for more than half.
+    After a poll it pauses for at least as long as the poll took: it keeps the database busy for at most half the time.
     """
 
     def __init__(
-        self, login: Login, wanted: Callable[[], dict[str, bool]], publish: Callable[[Found | Trouble], Any]
+        self, login: Login, active_ranges: ActiveRanges, publish: Callable[[PollResult | PollFailure], Any]
     ) -> None:
         self._reader = BoardReader(login)
-        self._wanted = wanted
+        self._active_ranges = active_ranges
         self._publish = publish
         self._ranges = RangeReader()
         self._two_way = TwoWayCheck()
-        self._last: Position | None = None
-        self._read_at: dict[str, float] = {}
+        self._last: Totals | None = None
+        self._reread: dict[str, Deadline] = {}
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._trouble: str | None = None
+        self._failure: str | None = None
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at once: somebody waits for a range."""
+        """Poll at once: a viewer waits for a range."""
         self._wake.set()
 
     def stop(self, within_s: float) -> None:
-        """Stop looking; a look that hangs is left to end with the process."""
+        """Stop polling; a poll that hangs is abandoned, and ends with the process."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(within_s)
 
     def alive(self) -> bool:
-        """Tell whether it still looks."""
+        """Return whether its thread is running."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
             began = time.monotonic()
-            found = self._look()
-            self._note(found)
-            self._publish(found)
+            polled = self._poll()
+            self._log_change(polled)
+            self._publish(polled)
             self._wake.wait(max(POLL_S, time.monotonic() - began))
         self._reader.close()
 
-    def _look(self) -> Found | Trouble:
+    def _poll(self) -> PollResult | PollFailure:
         try:
             return self._reader.snapshot(self._read)
         except (ConnectionLost, Transient) as error:
-            return Trouble(mariadb.unavailable(error).message, unprovisioned=False)
+            return PollFailure(mariadb.unavailable(error).message, unprovisioned=False)
         except Fatal as fatal:
-            return Trouble(fatal.message, unprovisioned=fatal.code == ExitCode.CONFIG)
+            return PollFailure(fatal.message, unprovisioned=fatal.code == ExitCode.CONFIG)
 
-    def _read(self, cursor: Any) -> Found:
-        position = read_position(cursor)
+    def _read(self, cursor: Any) -> PollResult:
+        totals = read_totals(cursor)
         last = self._last
-        if last and position.messages < last.messages:  # reset, or restored from a dump
-            self._two_way.forget()
-            self._ranges.forget()
+        if last and totals.messages < last.messages:  # reset, or restored from a dump
+            self._two_way.reset()
+            self._ranges.reset()
         cursor.execute(sql("partitions"))
         partitions = [Partition(*row) for row in cursor.fetchall()]
-        changed = last is None or _mark(last) != _mark(position)
-        due = [name for name, at_once in self._wanted().items() if changed or at_once or self._is_due(name)]
-        ranges = [self._ranges.read(cursor, name, position) for name in due]
-        self._two_way.step(cursor, position)
+        changed = last is None or _mark(last) != _mark(totals)
+        due = [name for name, at_once in self._active_ranges().items() if changed or at_once or self._is_due(name)]
+        ranges = [self._ranges.read(cursor, name, totals) for name in due]
+        self._two_way.step(cursor, totals)
         if changed:
-            self._read_at.clear()
-        self._read_at |= dict.fromkeys(due, time.monotonic())
-        self._last = position
-        return Found(position, partitions, ranges, self._two_way.found)
+            self._reread.clear()
+        self._reread |= dict.fromkeys(due, Deadline(REREAD_S))
+        self._last = totals
+        return PollResult(totals, partitions, ranges, self._two_way.found)
 
     def _is_due(self, range_name: str) -> bool:
-        return time.monotonic() - self._read_at.get(range_name, float("-inf")) > REREAD_S
+        return range_name not in self._reread or self._reread[range_name].passed
 
-    def _note(self, found: Found | Trouble) -> None:
-        """Log that the database is away, and that it is back, once each."""
-        trouble = found.why if isinstance(found, Trouble) else None
-        if trouble and not self._trouble:
-            logger.warning("%s", trouble, extra={"action": "away"})
-        elif self._trouble and not trouble:
-            logger.info("MariaDB answers", extra={"action": "back"})
-        self._trouble = trouble
+    def _log_change(self, polled: PollResult | PollFailure) -> None:
+        """Log that the database is unavailable, and that it is available again, once each."""
+        failure = polled.why if isinstance(polled, PollFailure) else None
+        if failure and not self._failure:
+            logger.warning("%s", failure, extra={"action": "away"})
+        elif self._failure and not failure:
+            logger.info("MariaDB is available again", extra={"action": "back"})
+        self._failure = failure
 
 
-def _mark(position: Position) -> tuple[Any, ...]:
-    """Return what tells whether the boards can have changed: what is counted, and which windows a range ends with."""
-    as_of_s = int(position.as_of.timestamp()) // position.lengths_s[0]
-    return (position.messages, position.visits, position.rejected, position.lengths_s, as_of_s)
+def _mark(totals: Totals) -> tuple[Any, ...]:
+    """Return what differs when the boards may have changed: what is counted, and the window that a range ends with."""
+    as_of_window = int(totals.as_of.timestamp()) // totals.lengths_s[0]
+    return (totals.messages, totals.visits, totals.rejected, totals.lengths_s, as_of_window)

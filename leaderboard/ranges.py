@@ -22,7 +22,7 @@ class Run(NamedTuple):
 def span_of(range_name: str, as_of: datetime, lengths_s: Sequence[int]) -> tuple[int, int]:
     """Return a range's start and end, seconds since 1970 UTC, at whole windows of the shortest length.
 
-    It ends with the window of `as_of`; `all` takes in whatever has been counted, even if it lies ahead.
+    It ends with the window of `as_of`; `all` includes all that has been counted, visits dated in the future too.
     """
     shortest_s = lengths_s[0]
     end_s = (seconds_of(as_of) // shortest_s + 1) * shortest_s
@@ -37,7 +37,7 @@ def span_of(range_name: str, as_of: datetime, lengths_s: Sequence[int]) -> tuple
 def before(range_name: str, start_s: int, end_s: int, lengths_s: Sequence[int]) -> tuple[int, int] | None:
     """Return the period that a range is compared with: as long, and ending where the range begins.
 
-    For today that is the whole of yesterday; before `all` there was nothing.
+    For today it is the whole of yesterday; for `all` there is none.
     """
     if range_name == "all":
         return None

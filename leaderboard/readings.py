@@ -1,41 +1,49 @@
-"""Reads a range whole, as the page shows it: boards from the database every time, curves every few seconds."""
+"""Reads all of a range, as the page shows it: boards from the database every time, curves every few seconds."""
 
-import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from leaderboard.boards import Entry, Position, ranked, read_sums
+from leaderboard.boards import Entry, Totals, ranked, read_sums
 from leaderboard.curves import Curves, read_curves
 from leaderboard.ranges import moment_of, span_of
 from leaderboard.wire import Board, RangeReading, Standing
+from process.deadline import Deadline
 
 MOST_ENTRIES = 1000
 TREND_ENTRIES = 250
-CURVES_KEPT_S = 5.0
+CURVES_CACHED_S = 5.0
+
+
+class _Cached(NamedTuple):
+    """Curves, until when they may be reused, and the window with which their range ends."""
+
+    window: tuple[int, int]
+    expiry: Deadline
+    curves: Curves
 
 
 class RangeReader:
-    """Reads ranges; keeps the curves of each for 5 seconds, or until a window ends: they change little."""
+    """Reads ranges; caches the curves of each for 5 seconds, or until a window ends: they change little."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[int, int], float, Curves]] = {}
+        self._cache: dict[str, _Cached] = {}
 
-    def forget(self) -> None:
-        """Read everything anew."""
-        self._kept.clear()
+    def reset(self) -> None:
+        """Clear the cache: the next reading is all from the database."""
+        self._cache.clear()
 
-    def read(self, cursor: Any, range_name: str, position: Position) -> RangeReading:
+    def read(self, cursor: Any, range_name: str, totals: Totals) -> RangeReading:
         """Return everything about a range of `RANGES`.
 
         :raises mariadb.Error: to be translated by the caller.
         """
-        start_s, end_s = span_of(range_name, position.as_of, position.lengths_s)
-        curves = self._curves(cursor, range_name, position)
-        sums = read_sums(cursor, start_s, end_s, position.lengths_s)
+        start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
+        curves = self._curves(cursor, range_name, totals)
+        sums = read_sums(cursor, start_s, end_s, totals.lengths_s)
         return RangeReading(
             range=range_name,
             start=moment_of(start_s),
             end=moment_of(end_s),
-            as_of=position.as_of,
+            as_of=totals.as_of,
             compared_with=curves.compared_with,
             trend_bucket_s=curves.trend.bucket_s if curves.trend else None,
             action=_board("action", ranked(sums["action"]), curves),
@@ -43,13 +51,13 @@ class RangeReader:
             series=curves.series,
         )
 
-    def _curves(self, cursor: Any, range_name: str, position: Position) -> Curves:
-        span = span_of("window", position.as_of, position.lengths_s)
-        kept = self._kept.get(range_name)
-        if kept and kept[0] == span and time.monotonic() - kept[1] < CURVES_KEPT_S:
-            return kept[2]
-        curves = read_curves(cursor, range_name, position)
-        self._kept[range_name] = (span, time.monotonic(), curves)
+    def _curves(self, cursor: Any, range_name: str, totals: Totals) -> Curves:
+        window = span_of("window", totals.as_of, totals.lengths_s)
+        cached = self._cache.get(range_name)
+        if cached and cached.window == window and not cached.expiry.passed:
+            return cached.curves
+        curves = read_curves(cursor, range_name, totals)
+        self._cache[range_name] = _Cached(window, Deadline(CURVES_CACHED_S), curves)
         return curves
 
 

@@ -1,4 +1,4 @@
-"""The boards in a terminal, refreshed every second; as plain text where standard output is none."""
+"""The boards in a terminal, refreshed every second; as plain text where standard output is not a terminal."""
 
 import threading
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from process.errors import Fatal
 from process.signals import Stop, stop_signals
 
 REFRESH_S = 1.0
-_LOOK_UP_S = 0.1
+_POLL_S = 0.1
 
 
 def show_once(reader: BoardReader, range_name: str, top: int) -> None:
     """Print one snapshot of both boards.
 
-    :raises Fatal: MariaDB is away or refuses, or nothing is provisioned.
+    :raises Fatal: MariaDB is unavailable or refuses the user, or nothing is provisioned.
     """
     try:
         print(plain(View(reader.read(range_name)), top))
@@ -34,8 +34,8 @@ def show_once(reader: BoardReader, range_name: str, top: int) -> None:
 def show(reader: BoardReader, range_name: str, *, top: int, every_s: float, page: str | None = None) -> None:
     """Show both boards until Ctrl-C or SIGTERM: live in a terminal, else a snapshot every `every_s` seconds.
 
-    `page` is the address of the page that shows the same; a live board names it, as it covers what was said before.
-    While MariaDB is away the last boards stay, with the reason.
+    `page` is the address of the page that shows the same; it is shown above live boards, which cover earlier output.
+    While MariaDB is unavailable the last boards stay, with the reason.
 
     :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
     """
@@ -62,9 +62,9 @@ def _each(stop: Stop, every_s: float, reader: BoardReader, range_name: str, draw
     while True:
         reading = _reading(view, reader, range_name)
         while not reading.done():
-            wait([reading], _LOOK_UP_S)
+            wait([reading], _POLL_S)
             if stop.is_set():
-                return  # MariaDB may need longer to answer than anybody wants to wait
+                return  # without waiting for MariaDB, which may not respond for long
         view = reading.result()
         draw(view)
         if stop.wait(every_s):
@@ -72,7 +72,7 @@ def _each(stop: Stop, every_s: float, reader: BoardReader, range_name: str, draw
 
 
 def _reading(view: View, reader: BoardReader, range_name: str) -> "Future[View]":
-    """Read the next view on a thread of its own; without an answer it is left to end with the process."""
+    """Read the next view on a thread of its own; one that hangs is abandoned, and ends with the process."""
     reading: Future[View] = Future()
 
     def read() -> None:
@@ -89,4 +89,4 @@ def _next(view: View, reader: BoardReader, range_name: str) -> View:
     try:
         return view.with_boards(reader.read(range_name))
     except (ConnectionLost, Transient) as error:
-        return view.with_trouble(f"old: {mariadb.unavailable(error).message}")
+        return view.with_failure(f"old: {mariadb.unavailable(error).message}")

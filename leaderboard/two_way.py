@@ -1,18 +1,18 @@
 """The two-way sum: every visit is in one action and in one country, so each window's two totals are equal.
 
-Both are written in one transaction, so the equality holds at every instant, and a pass may take its time: at each look
-it goes on for 50 ms, through all lengths by turns, from their latest windows back to the first. The next one begins
-when something has been counted, or after a minute.
+Both are written in one transaction, so the equality holds at every instant, and a pass may be spread over many polls:
+each poll continues it for 50 ms, through all lengths in turn, from their latest windows back to the first. The next
+pass begins when a message has been counted, or after a minute.
 """
 
-import time
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from leaderboard.boards import Position, datetime_of, sql
+from leaderboard.boards import Totals, datetime_of, sql
 from leaderboard.ranges import seconds_of
 from leaderboard.wire import Difference, TwoWaySum
+from process.deadline import Deadline
 
 STEP_S = 0.05
 QUERY_S = 0.01
@@ -24,40 +24,40 @@ _MOST_WINDOWS = 65_536
 
 
 class TwoWayCheck:
-    """Pass after pass; `found` is what the last whole one says, or the present one if it is bad."""
+    """Pass after pass; `found` is the last complete one's result, or the current one's if it found a difference."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew: this is not the database that was checked before."""
+    def reset(self) -> None:
+        """Start over: this is not the database that was checked before."""
         self.found = TwoWaySum()
         self._pass: _Pass | None = None
         self._messages: int | None = None
-        self._began = 0.0
+        self._rest = Deadline(0)
 
-    def step(self, cursor: Any, position: Position) -> None:
-        """Check the next windows; where nothing has been counted since, a pass begins once a minute.
+    def step(self, cursor: Any, totals: Totals) -> None:
+        """Check the next windows; while nothing is counted, a pass begins once a minute.
 
         :raises mariadb.Error: to be translated by the caller.
         """
         if self._pass is None:
-            if position.messages == self._messages and time.monotonic() - self._began < REST_S:
+            if totals.messages == self._messages and not self._rest.passed:
                 return
-            self._pass = _Pass(position.lengths_s)
-            self._messages, self._began = position.messages, time.monotonic()
+            self._pass = _Pass(totals.lengths_s)
+            self._messages, self._rest = totals.messages, Deadline(REST_S)
         one = self._pass
         ended = one.step(cursor)
         if ended:
             self._pass = None
         if one.difference:
-            self.found = one.verdict("different", position.read_at if ended else self.found.checked_at)
-        elif ended:  # without windows there is nothing to be right about
-            self.found = one.verdict("equal", position.read_at) if one.windows else TwoWaySum()
+            self.found = one.verdict("different", totals.read_at if ended else self.found.checked_at)
+        elif ended:  # without windows there is nothing to compare
+            self.found = one.verdict("equal", totals.read_at) if one.windows else TwoWaySum()
 
 
 class _Pass:
-    """One pass: how far it is, and the first difference."""
+    """One pass: its progress, and the first difference."""
 
     def __init__(self, lengths_s: tuple[int, ...]) -> None:
         self.windows = 0
@@ -66,8 +66,8 @@ class _Pass:
 
     def step(self, cursor: Any) -> bool:
         """Check the next windows; return whether they were the last."""
-        until = time.monotonic() + STEP_S
-        while self._left and time.monotonic() < until:
+        deadline = Deadline(STEP_S)
+        while self._left and not deadline.passed:
             descent = self._left.popleft()
             checked = descent.step(cursor)
             self.windows += checked.windows
@@ -78,7 +78,7 @@ class _Pass:
         return not self._left
 
     def verdict(self, state: Literal["equal", "different"], checked_at: datetime | None) -> TwoWaySum:
-        """Return what it has found."""
+        """Return its result."""
         return TwoWaySum(state=state, windows=self.windows, checked_at=checked_at, difference=self.difference)
 
 
@@ -99,7 +99,7 @@ class _Descent:
 
     def step(self, cursor: Any) -> _Checked:
         """Check the next windows; there are none when all have been checked."""
-        began = time.monotonic()
+        budget = Deadline(QUERY_S)
         cursor.execute(sql("latest_window"), (self.length_s, self._before))
         (latest,) = cursor.fetchone()
         if latest is None:
@@ -108,8 +108,7 @@ class _Descent:
         self._before = datetime_of(max(0, first_s))
         cursor.execute(sql("two_way"), (self.length_s, self._before, latest))
         checked = _Checked(*cursor.fetchone())
-        fits = time.monotonic() - began < QUERY_S
-        self._windows = min(_MOST_WINDOWS, self._windows * 2) if fits else max(1, self._windows // 2)
+        self._windows = max(1, self._windows // 2) if budget.passed else min(_MOST_WINDOWS, self._windows * 2)
         return checked
 
 

@@ -24,7 +24,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients.mariadb import Login
 from leaderboard import api
-from leaderboard.address import address_of
 from leaderboard.connection import Connection
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
@@ -34,7 +33,7 @@ from settings import Settings
 
 STATIC = Path(__file__).parent / "static"
 GRACE_S = 2
-_FAREWELL_S = 1.0
+_DRAIN_S = 1.0
 _MOST_CONNECTIONS = 2000
 _STATUS_S = 1.0
 
@@ -48,16 +47,16 @@ logger = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Ends the streams of all viewers when it is asked to end."""
+    """Ends the streams of all viewers on shutdown."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub: Hub = self.lifespan.state["hub"]
         hub.end()
-        asyncio.get_running_loop().call_later(_FAREWELL_S, self._abort_connections)
+        asyncio.get_running_loop().call_later(_DRAIN_S, self._abort_connections)
         await super().shutdown(sockets)
 
     def _abort_connections(self) -> None:
-        """End what has not ended in order: nobody reads there."""
+        """Abort the connections that have not closed by themselves: their viewers do not read."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
                 connection.abort()
@@ -69,7 +68,7 @@ class _State(TypedDict):
 
 
 def app_of(settings: Settings) -> Starlette:
-    """Return the app; it begins to read the database when it is started."""
+    """Return the app; it starts to read the database when it is started."""
     routes = [
         Route("/", _page("index.html")),
         Route("/api", _page("api.html")),
@@ -81,13 +80,13 @@ def app_of(settings: Settings) -> Starlette:
     return Starlette(
         routes=routes,
         lifespan=partial(_lifespan, settings),
-        middleware=[Middleware(_OwnHeaders)],
+        middleware=[Middleware(_SecurityHeaders)],
         exception_handlers={HTTPException: _refused},
     )
 
 
 def serve(settings: Settings) -> None:
-    """Serve the page until SIGTERM or Ctrl-C; viewers are sent away, and it ends within 5 s.
+    """Serve the page until SIGTERM or Ctrl-C; viewers are disconnected, and it ends within 5 s.
 
     :raises Fatal: the address cannot be listened on.
     """
@@ -103,15 +102,15 @@ def serve(settings: Settings) -> None:
         limit_concurrency=_MOST_CONNECTIONS,
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logger.info("the leader board is at %s", address_of(settings), extra={"action": "listening"})
-    AppStatus.enable_automatic_graceful_drain = False  # it would cut streams off in the middle: ours end themselves
+    logger.info("the leaderboard is at %s", settings.board_url, extra={"action": "listening"})
+    AppStatus.enable_automatic_graceful_drain = False  # it would interrupt streams in mid-event: ours end by themselves
     with listener, _absorbed_signals():
         _Server(config).run(sockets=[listener])
 
 
 @contextlib.contextmanager
 def _absorbed_signals() -> Iterator[None]:
-    """Uvicorn raises the signal that ended it once more: then it has done its work, and this run ends with 0."""
+    """Ignore the signal that uvicorn raises again after its shutdown: the process ends with 0."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: None) for number in numbers]
     try:
@@ -135,32 +134,32 @@ def _listener(settings: Settings) -> socket.socket:
 async def _lifespan(settings: Settings, _app: Starlette) -> AsyncIterator[_State]:
     loop = asyncio.get_running_loop()
 
-    def on_loop(take: Callable[[Any], None]) -> Callable[[Any], None]:
+    def on_loop(update: Callable[[Any], None]) -> Callable[[Any], None]:
         def publish(value: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, nobody looks any more
-                loop.call_soon_threadsafe(take, value)
+            with contextlib.suppress(RuntimeError):  # the loop has ended: no viewer is left
+                loop.call_soon_threadsafe(update, value)
 
         return publish
 
     hub = Hub()
-    poller = Poller(Login.reader(settings), hub.wanted, on_loop(hub.take))
+    poller = Poller(Login.reader(settings), hub.active_ranges, on_loop(hub.update))
     hub.missing = poller.wake
-    lag = LagWatch(settings, hub.partitions, on_loop(hub.take_ends))
+    lag = LagWatch(settings, hub.partitions, on_loop(hub.update_ends))
     poller.start()
     lag.start()
-    keeper = asyncio.create_task(_keep(hub, poller))
+    refresher = asyncio.create_task(_refresh(hub, poller))
     try:
         yield {"hub": hub, "poller": poller}
     finally:
-        keeper.cancel()
+        refresher.cancel()
         await asyncio.gather(asyncio.to_thread(poller.stop, 1.0), asyncio.to_thread(lag.stop, 0.5))
 
 
-async def _keep(hub: Hub, poller: Poller) -> None:
-    """Refresh the status every second; without its poller the process has no use, and ends to be started again."""
+async def _refresh(hub: Hub, poller: Poller) -> None:
+    """Refresh the status every second; without its poller the process is useless, and ends to be restarted."""
     while True:
         if not poller.alive():
-            end_process(Fatal("the reader of MariaDB has ended; its reason is above", ExitCode.ABORTED))
+            end_process(Fatal("the thread that reads MariaDB has ended; the error is logged above", ExitCode.ABORTED))
         hub.refresh_status()
         await asyncio.sleep(_STATUS_S)
 
@@ -180,7 +179,7 @@ async def _livez(request: Request) -> Response:
 async def _readyz(request: Request) -> Response:
     hub: Hub = request.state.hub
     status = hub.status()
-    ready = status.state in {"live", "stale"}  # stale figures are shown as such: that is what the page is for
+    ready = status.state in {"live", "stale"}  # stale figures are shown, and marked as such
     return api.json_response({"ready": ready, "why": status.why}, 200 if ready else 503)
 
 
@@ -192,8 +191,8 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return response
 
 
-class _OwnHeaders:
-    """Adds our headers to every response; static files are asked for again, so that a new version shows."""
+class _SecurityHeaders:
+    """Adds our headers to every response; static files are revalidated, so that a new version shows."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What the page and the API get, as JSON: every name here is public and documented at /api."""
+"""What the page and the API receive, as JSON: every name here is public and documented at /api."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """An entry of a board; `previous_rank` is that of the period before, None for who was not there.
+    """An entry of a board; `previous_rank` is that of the period before, None if it was not on the board.
 
     `trend` is the duration in seconds per bucket of the range, None beyond the first `TREND_ENTRIES` entries.
     """
@@ -36,7 +36,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Period(msgspec.Struct, frozen=True):
-    """A time, the end not included."""
+    """A period of time, the end not included."""
 
     start: datetime
     end: datetime
@@ -64,13 +64,13 @@ class RangeReading(msgspec.Struct, frozen=True, kw_only=True):
     series: Series | None
 
     def limited(self, limit: int) -> "RangeReading":
-        """Return it with the first entries of each board only."""
+        """Return the reading with the first entries of each board only."""
         boards = {"action": self.action.limited(limit), "country": self.country.limited(limit)}
         return msgspec.structs.replace(self, **boards)
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
-    """How many messages of a partition wait to be counted, None when Kafka does not say."""
+    """How many messages of a partition wait to be counted, None if Kafka does not report it."""
 
     partition: int
     next_offset: int
@@ -89,7 +89,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TwoWaySum(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether every window's total by action equals its total by country, as the last whole pass found it."""
+    """Whether every window's total by action equals its total by country, as the last complete pass found it."""
 
     state: Literal["unchecked", "equal", "different"] = "unchecked"
     windows: int = 0
@@ -101,7 +101,7 @@ State = Literal["starting", "live", "stale", "away", "unprovisioned"]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the figures stand; `why` is a sentence when they are not live, `next_command` what helps."""
+    """The state of the figures; `why` is the reason if they are not live, `next_command` the command that helps."""
 
     state: State
     why: str | None

@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import kafka
-from leaderboard.address import address_of
 from ops import servers
 from ops.provision import provision
 from ops.servers.processes import free_port
@@ -99,7 +98,7 @@ class _Demo:
         recorded = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
         self._start("simulator", ["simulate", "--rate", str(rate), *difficult, *recorded])
         self._environ["BOARD_PORT"] = str(free_port(settings.board_port))
-        address = address_of(Settings.from_environment(self._environ))
+        address = Settings.from_environment(self._environ).board_url
         logger.info("the leaderboard's page is at %s", address)
         board = [sys.executable, "-m", "leaderboard", "--terminal", "--page", address]
         self._processes["board"] = started(board, self._environ)

@@ -1,4 +1,4 @@
--- What has been counted in all, and which window lengths there are. One row per partition is read.
+-- All that has been counted, and the window lengths. One row per partition is read.
 SELECT
     UTC_TIMESTAMP(6),
     (SELECT window_lengths_s FROM pipeline),

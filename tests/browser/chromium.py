@@ -4,8 +4,8 @@ import os
 import shutil
 import subprocess
 
-from ops.servers import ROOT
 from ops.servers.notes import locked
+from ops.servers.software import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL = "-o DPkg::Lock::Timeout=280 install -y -qq --no-install-recommends chromium fonts-dejavu-core"

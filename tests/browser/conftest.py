@@ -1,4 +1,4 @@
-"""One headless Chromium for the session; for every test a page that may not write an error to its console."""
+"""One headless Chromium for the session; for every test a page that must not log an error to its console."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from settings import Settings
 from tests.browser import chromium
 from tests.browser.server import Board, serving
@@ -21,8 +21,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The system's Chromium."""
     path = chromium.found_or_installed()
     if path is None:
-        line = "the browser tests did not run: no Chromium on the PATH (Debian: apt install chromium)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(line)
+        reason = "the browser tests did not run: no Chromium on the PATH (Debian: apt install chromium)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         yield browser
@@ -31,21 +31,21 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def shop(settings: Settings) -> Iterator[None]:
-    """A shop with visitors; name it before `board`, that they do not all come at once."""
+    """A shop with traffic; name it before `board`, so that ten minutes are counted before the first reading."""
     with open_shop(settings):
         yield
 
 
 @pytest.fixture
 def board(settings: Settings, environment: dict[str, str], tmp_path: Path) -> Iterator[Board]:
-    """The leader board of the test's database."""
+    """The leaderboard of the test's database."""
     with serving(environment, tmp_path) as board:
         yield board
 
 
 @pytest.fixture
 def page(browser: Browser, board: Board) -> Iterator[Page]:
-    """A page of 1360 by 900 pixels that nothing has been loaded into; errors and foreign requests fail the test."""
+    """An empty page of 1360 by 900 pixels; errors and requests to other hosts fail the test."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -56,9 +56,8 @@ def page(browser: Browser, board: Board) -> Iterator[Page]:
     page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
     page.on(
         "request",
-        lambda request: None if request.url.startswith(board.url) else errors.append(f"asked for {request.url}"),
+        lambda request: None if request.url.startswith(board.url) else errors.append(f"requested {request.url}"),
     )
-    page.errors = errors  # type: ignore[attr-defined]
     yield page
     context.close()
     assert errors == []

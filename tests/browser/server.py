@@ -1,4 +1,4 @@
-"""The leader board as its users run it: a process that serves the page of one test's database."""
+"""The leaderboard as its users run it: a process that serves the page of one test's database."""
 
 import json
 import signal
@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clients import mariadb
 from clients.mariadb import Login
-from ops.servers import ROOT
 from ops.servers.processes import free_port
+from ops.servers.software import ROOT
 from settings import Settings
 from tests.support import process_environment, wait_until
 
@@ -31,7 +31,7 @@ _MOVE = (
 
 
 class Visits(NamedTuple):
-    """Some visits of one moment, alike but for their number."""
+    """A number of equal visits of one moment; `duration_s` is their total."""
 
     at: datetime
     action: str
@@ -40,18 +40,18 @@ class Visits(NamedTuple):
     visits: int = 1
 
 
-def book(settings: Settings, *booked: Visits) -> None:
+def add_visits(settings: Settings, *added: Visits) -> None:
     """Count visits as the dataflow does: totals of every window and progress, in one transaction."""
     sums: dict[tuple[int, int, str, str], list[int]] = {}
-    for at, action, country, duration_s, visits in booked:
+    for at, action, country, duration_s, visits in added:
         for length_s in LENGTHS_S:
             start_s = int(at.timestamp()) // length_s * length_s
             for board, entry in (("action", action), ("country", country)):
                 total = sums.setdefault((length_s, start_s, board, entry), [0, 0])
                 total[0] += duration_s
                 total[1] += visits
-    visits = sum(one.visits for one in booked)
-    latest = max(one.at for one in booked).replace(tzinfo=None)
+    visits = sum(one.visits for one in added)
+    latest = max(one.at for one in added).replace(tzinfo=None)
     connection = mariadb.connect(Login.admin(settings)._replace(database=settings.mariadb_database))
     cursor = connection.cursor()
     cursor.executemany(_ADD, [(*key, *total) for key, total in sums.items()])
@@ -65,11 +65,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Answer(NamedTuple):
-    """What the server said."""
+class Response(NamedTuple):
+    """A response of the server."""
 
     code: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     body: bytes
 
     @property
@@ -95,27 +95,27 @@ class Board:
                 stderr=output,
             )
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
-        """Return the answer to a request, whatever its code."""
+    def get(self, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Response:
+        """Return the response to a request, whatever its code."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         with closing(connection):
             connection.request(method, path, headers=dict(headers or {}))
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
+            response = connection.getresponse()
+            return Response(response.status, response.headers, response.read())
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
         """Wait until it serves, and has figures."""
 
         def ready() -> bool:
-            assert self.process.poll() is None, self.said()
+            assert self.process.poll() is None, self.output()
             try:
                 return self.get(path).code == 200
             except OSError:
                 return False
 
-        wait_until(ready, deadline_s=90, what=f"{path} of the leader board answers; it says {self.said()}")
+        wait_until(ready, deadline_s=90, what=f"{path} of the leaderboard is 200; its output: {self.output()}")
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return what it has written to standard output and error."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
@@ -127,7 +127,7 @@ class Board:
 
 @contextmanager
 def serving(environment: Mapping[str, str], folder: Path, *, port: int = 0, ready: str = "/readyz") -> Iterator[Board]:
-    """Run the leader board for as long as this lasts."""
+    """Run the leaderboard for as long as this lasts."""
     board = Board(environment, folder / "leaderboard.log", port or free_port())
     try:
         board.wait_until_ready(ready)

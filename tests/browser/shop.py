@@ -1,4 +1,4 @@
-"""Ten minutes of a shop, made up from one seed: enough for every part of the page to show something."""
+"""Ten minutes of a shop's traffic, generated from one seed: enough for every part of the page to show figures."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from settings import Settings
-from tests.browser.server import Visits, book, now
+from tests.browser.server import Visits, add_visits, now
 
 ACTIONS = {"CATALOG": 44, "SHOPPING_CART": 25, "FAQ": 17, "ORDER": 14}
 COUNTRIES = (
@@ -38,19 +38,19 @@ TICK = timedelta(seconds=0.5)
 
 def moment(opened: datetime, tick: int, seeded: random.Random) -> list[Visits]:
     """Return the visits of half a second; countries come and go in waves of some minutes."""
-    booked = []
+    visited = []
     for place, country in enumerate(COUNTRIES):
         wave = 1 + 0.6 * math.sin(tick / 240 + place * 2.3)
         for action, weight in ACTIONS.items():
             visits = int(weight * wave * 0.1 * 0.9**place + seeded.random())
             if visits:
-                booked.append(Visits(opened + tick * TICK, action, country, visits * seeded.randrange(20, 40), visits))
-    return booked
+                visited.append(Visits(opened + tick * TICK, action, country, visits * seeded.randrange(20, 40), visits))
+    return visited
 
 
 @contextmanager
 def open_shop(settings: Settings) -> Iterator[None]:
-    """Have ten minutes of visits counted, and more of them four times a second for as long as this lasts."""
+    """Count ten minutes of visits, then those of each half second for as long as this lasts."""
     seeded = random.Random(7)
     opened = now() - timedelta(minutes=10)
     counted = -1
@@ -60,18 +60,18 @@ def open_shop(settings: Settings) -> Iterator[None]:
         nonlocal counted
         present = (now() - opened) // TICK
         ticks = range(counted + 1, present + 1)
-        book(settings, *(one for tick in ticks for one in moment(opened, tick, seeded)))
+        add_visits(settings, *(one for tick in ticks for one in moment(opened, tick, seeded)))
         counted = present
 
-    def visit_on() -> None:
+    def keep_visiting() -> None:
         while not closed.wait(TICK.total_seconds()):
             visit()
 
     visit()
-    visitors = threading.Thread(target=visit_on)
-    visitors.start()
+    traffic = threading.Thread(target=keep_visiting)
+    traffic.start()
     try:
         yield
     finally:
         closed.set()
-        visitors.join()
+        traffic.join()

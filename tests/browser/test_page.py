@@ -1,4 +1,4 @@
-"""The page as its viewers use it: it fills, moves, holds, comes back, and says how its figures stand."""
+"""The page as its viewers use it: it fills, moves, pauses, reconnects, and shows the state of its figures."""
 
 import signal
 import subprocess
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from settings import Settings
 from tests.browser.accessibility import axe
-from tests.browser.server import Board, Visits, book, now, serving
+from tests.browser.server import Board, Visits, add_visits, now, serving
 from tests.pipeline import running
+from tests.proxy import Proxy
 from tests.support import ends, process_environment, produce, wait_until
-from tests.way import Way
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -41,16 +41,16 @@ def test_boards_fill_while_the_simulator_runs(
     page.goto(board.url)
     expect(page.locator("#empty-command code")).to_have_text("python -m simulate")
     simulate = [sys.executable, "-m", "simulate", "--rate", "300"]
-    with running(environment, tmp_path, workers=2), (tmp_path / "visitors.log").open("wb") as log:
+    with running(environment, tmp_path, workers=2), (tmp_path / "simulate.log").open("wb") as log:
         variables = process_environment(environment)
-        with subprocess.Popen(simulate, cwd=ROOT, env=variables, stdout=log, stderr=log) as visitors:
+        with subprocess.Popen(simulate, cwd=ROOT, env=variables, stdout=log, stderr=log) as load_generator:
             expect(page.locator("#country tbody tr")).to_have_count(10, timeout=120_000)
             expect(page.locator("#empty")).to_be_hidden()
             expect(page.locator("#two-way")).to_have_attribute("data-state", "equal")
             counted = page.locator("#visits").inner_text()
             expect(page.locator("#visits")).not_to_have_text(counted)
             expect(page.locator("#state-word")).to_have_text("Live")
-            visitors.send_signal(signal.SIGINT)
+            load_generator.send_signal(signal.SIGINT)
         sent = sum(ends(settings, settings.visits_topic).values())
         expect(page.locator("#visits")).to_have_text(f"{sent:,}", timeout=90_000)
         expect(page.locator("#lag")).to_have_text("0")
@@ -58,10 +58,10 @@ def test_boards_fill_while_the_simulator_runs(
 
 
 def test_ranks_move(page: Page, board: Board, settings: Settings) -> None:
-    """Who overtakes moves up, glides there, and shows by how many ranks since the period before."""
+    """An entry that overtakes glides up, and shows by how many ranks it rose since the previous period."""
     earlier = now() - timedelta(minutes=7)
     for at in (earlier, now()):
-        book(settings, Visits(at, "FAQ", "Peru", 100), Visits(at, "ORDER", "Kenya", 90))
+        add_visits(settings, Visits(at, "FAQ", "Peru", 100), Visits(at, "ORDER", "Kenya", 90))
     page.goto(board.url)
     expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
     page.evaluate(
@@ -74,38 +74,38 @@ def test_ranks_move(page: Page, board: Board, settings: Settings) -> None:
             };
         }"""
     )
-    book(settings, Visits(now(), "ORDER", "Kenya", 50))
+    add_visits(settings, Visits(now(), "ORDER", "Kenya", 50))
     expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
     expect(page.locator("#country tbody td.change")).to_have_text(["▲1up 1", "▼1down 1"])
     assert set(page.evaluate("glides")) == {"FAQ", "ORDER", "Kenya", "Peru"}
     page.emulate_media(reduced_motion="reduce")
     page.evaluate("glides.length = 0")
-    book(settings, Visits(now(), "FAQ", "Peru", 50))
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 50))
     expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
     assert page.evaluate("glides") == []
 
 
-def leads(board: Board) -> str:
+def leader_of(board: Board) -> str:
     """Return the country of the first rank, as the server has it."""
     leader: str = board.get("/api/v1/boards/country?range=5m").json["entries"][0]["entry"]
     return leader
 
 
 def test_pause_holds(page: Page, board: Board, settings: Settings) -> None:
-    """Paused, the page stays as it is and says so; resumed, it is up to date at once."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    """Paused, the page stays as it is and shows that it is paused; resumed, it is up to date at once."""
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100))
     page.goto(board.url)
     expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
     page.get_by_role("button", name="Pause").press("Enter")
     expect(page.locator("#state-word")).to_have_text("Paused")
     expect(page.get_by_role("button", name="Resume")).not_to_have_attribute("aria-pressed", "true")
-    held = page.locator("#as-of").inner_text()
+    as_of = page.locator("#as-of").inner_text()
     with page.expect_response(lambda response: "/snapshot" in response.url):
-        book(settings, Visits(now() + timedelta(seconds=1), "ORDER", "Kenya", 900))
-        wait_until(lambda: leads(board) == "Kenya", deadline_s=60, what="the board has Kenya")
-        page.evaluate("fetch('/api/v1/snapshot?range=5m').then(said => said.text())")
+        add_visits(settings, Visits(now() + timedelta(seconds=1), "ORDER", "Kenya", 900))
+        wait_until(lambda: leader_of(board) == "Kenya", deadline_s=60, what="the board has Kenya")
+        page.evaluate("fetch('/api/v1/snapshot?range=5m').then(response => response.text())")
     assert names(page, "country") == ["Peru"]
-    assert page.locator("#as-of").inner_text() == held
+    assert page.locator("#as-of").inner_text() == as_of
     assert axe(page) == []
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
@@ -115,8 +115,8 @@ def test_pause_holds(page: Page, board: Board, settings: Settings) -> None:
 def test_the_page_comes_back_after_a_restart_of_the_server(
     browser: Browser, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """It says that it reconnects, keeps what it has, greyed, and goes on by itself."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    """It shows that it reconnects, keeps its figures, greyed, and resumes by itself."""
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100))
     context = browser.new_context()
     page = context.new_page()
     with serving(environment, tmp_path) as board:
@@ -125,9 +125,9 @@ def test_the_page_comes_back_after_a_restart_of_the_server(
         assert board.end() == 0
     expect(page.locator("#state-word")).to_have_text("Reconnecting")
     expect(page.locator("body")).to_have_attribute("data-fresh", "no")
-    expect(page.locator("#why")).to_contain_text("does not answer")
+    expect(page.locator("#why")).to_contain_text("does not respond")
     assert names(page, "country") == ["Peru"]
-    book(settings, Visits(now(), "ORDER", "Kenya", 900))
+    add_visits(settings, Visits(now(), "ORDER", "Kenya", 900))
     with serving(environment, tmp_path, port=board.port):
         expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"], timeout=60_000)
         expect(page.locator("#state-word")).to_have_text("Live")
@@ -136,8 +136,8 @@ def test_the_page_comes_back_after_a_restart_of_the_server(
 
 def test_hostile_names_are_text(page: Page, board: Board, settings: Settings) -> None:
     """Whatever a country is called: nothing runs, two different names look different, and the page stays whole."""
-    booked = [Visits(now(), name, name, 100 - at) for at, name in enumerate(HOSTILE)]
-    book(settings, *booked, Visits(now(), "x" * 64, "W" * 64, 1))
+    hostile = [Visits(now(), name, name, 100 - at) for at, name in enumerate(HOSTILE)]
+    add_visits(settings, *hostile, Visits(now(), "x" * 64, "W" * 64, 1))
     page.goto(board.url)
     expect(page.locator("#country tbody tr")).to_have_count(len(HOSTILE) + 1)
     shown = names(page, "country")
@@ -150,8 +150,8 @@ def test_hostile_names_are_text(page: Page, board: Board, settings: Settings) ->
 
 def test_every_control_is_reached_by_keyboard(page: Page, board: Board, settings: Settings) -> None:
     """Ranges are one group of radio buttons, and the address keeps the one that was chosen."""
-    book(settings, *(Visits(now(), "FAQ", f"Country {at:02}", 100 - at) for at in range(12)))
-    book(settings, Visits(now() - timedelta(days=40), "FAQ", "Atlantis", 1000))
+    add_visits(settings, *(Visits(now(), "FAQ", f"Country {at:02}", 100 - at) for at in range(12)))
+    add_visits(settings, Visits(now() - timedelta(days=40), "FAQ", "Atlantis", 1000))
     page.goto(board.url)
     expect(page.locator("#country tbody tr")).to_have_count(10)
     page.keyboard.press("Tab")
@@ -171,9 +171,9 @@ def test_every_control_is_reached_by_keyboard(page: Page, board: Board, settings
     expect(page.get_by_role("radio", name="All time")).to_be_checked()
 
 
-def test_a_wall_needs_no_controls(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
+def test_a_wall_display_needs_no_controls(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
     """?kiosk leaves the figures, larger."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100))
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(f"{board.url}/?kiosk&theme=dark&range=all")
     expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
@@ -184,7 +184,7 @@ def test_a_wall_needs_no_controls(page: Page, board: Board, settings: Settings, 
 
 
 def test_an_empty_shop_names_the_next_command(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
-    """Nothing in Kafka: visitors are missing; messages wait: the dataflow is."""
+    """Nothing in Kafka: start the load generator; messages wait: start the dataflow."""
     page.goto(board.url)
     expect(page.locator("#empty-title")).to_have_text("No visits yet")
     expect(page.locator("#empty-command code")).to_have_text("python -m simulate")
@@ -198,7 +198,7 @@ def test_an_empty_shop_names_the_next_command(page: Page, board: Board, settings
 def test_nothing_provisioned_names_the_next_command(
     browser: Browser, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The page is served all the same, and fills when there is something."""
+    """The page is still served, and fills when there are figures."""
     with serving(environment, tmp_path, ready="/livez") as board:
         page = browser.new_page()
         page.goto(board.url)
@@ -207,37 +207,37 @@ def test_nothing_provisioned_names_the_next_command(
         page.context.close()
 
 
-def test_the_database_away_leaves_the_last_figures_and_says_why(
+def test_while_the_database_is_unavailable_the_last_figures_stay_with_the_reason(
     browser: Browser, settings: Settings, environment: dict[str, str], tmp_path: Path, screenshots: Path
 ) -> None:
-    """They are grey, with the reason, and still readable; when it is back they are live."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100), Visits(now(), "ORDER", "Kenya", 60))
-    way = Way(settings.mariadb_host, settings.mariadb_port)
-    with serving(environment | {"MARIADB_PORT": str(way.port)}, tmp_path) as board:
+    """They are grey and still readable; when it is available again they are live."""
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100), Visits(now(), "ORDER", "Kenya", 60))
+    proxy = Proxy(settings.mariadb_host, settings.mariadb_port)
+    with serving(environment | {"MARIADB_PORT": str(proxy.port)}, tmp_path) as board:
         page = browser.new_page()
         page.goto(board.url)
         expect(page.locator("#country tbody .name")).to_have_text(["Peru", "Kenya"])
         expect(page.locator("#two-way")).to_have_attribute("data-state", "equal")
-        way.cut()
+        proxy.interrupt()
         expect(page.locator("#state-word")).to_have_text("Stale")
         expect(page.locator("#why")).to_contain_text("is MariaDB running")
         expect(page.locator("body")).to_have_attribute("data-fresh", "no")
         expect(page.locator("#two-way")).to_have_text("not checked now")
         assert names(page, "country") == ["Peru", "Kenya"]
         assert axe(page) == []
-        page.screenshot(path=screenshots / "away.png")
-        way.open()
+        page.screenshot(path=screenshots / "unavailable.png")
+        proxy.open()
         expect(page.locator("#state-word")).to_have_text("Live", timeout=60_000)
         page.context.close()
-    way.cut()
+    proxy.interrupt()
 
 
-@pytest.mark.parametrize("refusal", ["closed", "silent"])
-def test_where_events_are_refused_the_page_asks_instead(
+@pytest.mark.parametrize("refusal", ["closed", "buffered"])
+def test_where_events_are_refused_the_page_polls_instead(
     page: Page, board: Board, settings: Settings, refusal: str
 ) -> None:
-    """A proxy may refuse a stream, or hold it back for ever: every two seconds does as well."""
-    book(settings, Visits(now(), "FAQ", "Peru", 100))
+    """A proxy may refuse a stream, or buffer it for ever: the page polls every two seconds then."""
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 100))
 
     def refuse(route: Route) -> None:
         if refusal == "closed":
@@ -247,14 +247,14 @@ def test_where_events_are_refused_the_page_asks_instead(
     page.goto(board.url)
     expect(page.locator("#state-word")).to_have_text("Live, every 2 s", timeout=60_000)
     expect(page.locator("#country tbody .name")).to_have_text(["Peru"])
-    book(settings, Visits(now(), "ORDER", "Kenya", 900))
+    add_visits(settings, Visits(now(), "ORDER", "Kenya", 900))
     expect(page.locator("#country tbody .name")).to_have_text(["Kenya", "Peru"])
 
 
 def test_the_api_page_reads_well(page: Page, board: Board, settings: Settings, screenshots: Path) -> None:
     """Documentation, in the page's own look."""
     page.goto(f"{board.url}/api")
-    expect(page.get_by_role("heading", name="Leader board API")).to_be_visible()
+    expect(page.get_by_role("heading", name="Leaderboard API")).to_be_visible()
     assert axe(page) == []
     page.screenshot(path=screenshots / "api.png")
     page.set_viewport_size({"width": 360, "height": 800})

@@ -1,26 +1,31 @@
-"""Pictures of the page, kept as test output; docs/leaderboard.png is made here when it is not there."""
+"""Pictures of the page, kept as test output; docs/leaderboard.png is made here if it is missing."""
 
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from tests.browser.accessibility import axe
 from tests.browser.server import Board
 from tests.browser.shop import COUNTRIES
 
 README_PICTURE = ROOT / "docs" / "leaderboard.png"
-PICTURES = [("light", 1360, 770, "light"), ("dark", 1360, 770, "dark"), ("mobile", 360, 780, "light")]
+PICTURES: list[tuple[str, int, int, Literal["light", "dark"]]] = [
+    ("light", 1360, 770, "light"),
+    ("dark", 1360, 770, "dark"),
+    ("mobile", 360, 780, "light"),
+]
 
 
 def test_the_page_reads_well(shop: None, board: Board, page: Page, screenshots: Path) -> None:
-    """Light, dark and at 360 pixels: nothing sticks out, and axe-core finds nothing."""
+    """Light, dark and at 360 pixels: nothing overflows, and axe-core finds nothing."""
     page.goto(board.url)
     for name, width, height, scheme in PICTURES:
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         expect(page.locator("#country tbody tr")).to_have_count(10)
         expect(page.locator("#country .count")).to_contain_text(f"{len(COUNTRIES)} entries")
         expect(page.locator("#state-word")).to_have_text("Live")

@@ -16,9 +16,10 @@ import pytest
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login
 from leaderboard.boards import BoardReader, Boards, Entry
+from process.deadline import Deadline
 from settings import Settings
+from tests.proxy import Proxy
 from tests.support import process_environment, query, wait_until
-from tests.way import Way
 
 COMMAND = (sys.executable, "-m", "leaderboard", "--terminal")
 ROWS = [
@@ -66,14 +67,14 @@ def _boards(settings: Settings, range_name: str) -> Boards:
     ],
 )
 def test_a_range_ends_with_the_latest_visit(filled: Settings, range_name: str, action: list[Entry]) -> None:
-    """Each range adds up the windows that make it, the longest ones that fit."""
+    """Each range is the sum of its windows, the longest ones that fit."""
     boards = _boards(filled, range_name)
     assert boards.action == action
     assert (boards.messages, boards.visits, boards.rejected) == (13, 12, 1)
 
 
 def test_a_visit_dated_ahead_does_not_empty_the_ranges(filled: Settings) -> None:
-    """Ranges end at the present then."""
+    """Ranges end at the database's current time then."""
     query(filled, "UPDATE progress SET max_visit_date = '2099-01-01' WHERE kafka_partition = 1")
     boards = _boards(filled, "today")
     assert boards.as_of == boards.read_at
@@ -100,8 +101,10 @@ def test_one_snapshot_is_plain_text(filled: Settings, environment: dict[str, str
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_snapshots_go_on_until_a_signal(filled: Settings, environment: dict[str, str], number: signal.Signals) -> None:
-    """Every few moments another one; Ctrl-C and SIGTERM end it with exit code 0."""
+def test_snapshots_continue_until_a_signal(
+    filled: Settings, environment: dict[str, str], number: signal.Signals
+) -> None:
+    """One every 0.1 s; Ctrl-C and SIGTERM end it with exit code 0."""
     with subprocess.Popen(
         [*COMMAND, "--every", "0.1"], env=process_environment(environment), stdout=subprocess.PIPE
     ) as process:
@@ -119,9 +122,9 @@ def test_snapshots_go_on_until_a_signal(filled: Settings, environment: dict[str,
 
 def _read(terminal: int, until: bytes, deadline_s: float = 30) -> bytes:
     read = b""
-    deadline = time.monotonic() + deadline_s
+    deadline = Deadline(deadline_s)
     while until not in read:
-        assert time.monotonic() < deadline, f"{until!r} is not in {read!r}"
+        assert not deadline.passed, f"{until!r} is not in {read!r}"
         if select.select([terminal], [], [], 0.2)[0]:
             with suppress(OSError):
                 read += os.read(terminal, 65_536)
@@ -155,43 +158,45 @@ def test_a_terminal_shows_both_boards_live(filled: Settings, environment: dict[s
 
 
 @pytest.fixture
-def way(filled: Settings) -> Iterator[Way]:
-    """The way to MariaDB, for one test."""
-    way = Way(filled.mariadb_host, filled.mariadb_port)
-    yield way
-    way.cut()
+def proxy(filled: Settings) -> Iterator[Proxy]:
+    """A proxy before MariaDB, for one test."""
+    proxy = Proxy(filled.mariadb_host, filled.mariadb_port)
+    yield proxy
+    proxy.interrupt()
 
 
-def test_the_last_boards_stay_while_mariadb_is_away(filled: Settings, environment: dict[str, str], way: Way) -> None:
-    """They are grey then, with the reason; when it is back they are live again."""
-    with _in_a_terminal(environment | {"MARIADB_PORT": str(way.port)}) as (process, terminal):
+def test_the_last_boards_stay_while_mariadb_is_unavailable(
+    filled: Settings, environment: dict[str, str], proxy: Proxy
+) -> None:
+    """They are grey then, with the reason; when it is available again they are live."""
+    with _in_a_terminal(environment | {"MARIADB_PORT": str(proxy.port)}) as (process, terminal):
         _read(terminal, b"Ivoire")
-        way.cut()
+        proxy.interrupt()
         gone = _read(terminal, b"old: MariaDB at ")
         assert b"ORDER" in gone + _read(terminal, b"Ivoire")
-        way.open()
+        proxy.open()
         query(filled, "INSERT INTO window_totals VALUES (86400, '2026-11-23', 'action', 'CATALOG', 9, 1)")
         _read(terminal, b"CATALOG")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
 
 
-def test_old_boards_say_so_without_a_terminal(filled: Settings, environment: dict[str, str], way: Way) -> None:
-    """While MariaDB is away every snapshot has the reason above the last boards; when it is back, none has."""
+def test_old_boards_are_marked_without_a_terminal(filled: Settings, environment: dict[str, str], proxy: Proxy) -> None:
+    """While MariaDB is unavailable the reason is above the last boards in every snapshot, and in none afterwards."""
     with subprocess.Popen(
         [*COMMAND, "--every", "0.1"],
-        env=process_environment(environment | {"MARIADB_PORT": str(way.port)}),
+        env=process_environment(environment | {"MARIADB_PORT": str(proxy.port)}),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
         assert not [line for line in islice(lines, 20) if line.startswith("old: ")]
-        way.cut()
+        proxy.interrupt()
         old = next(line for line in lines if line.startswith("old: "))
         assert "is MariaDB running" in old
         assert "ORDER" in "".join(islice(lines, 10))
-        way.open()
+        proxy.open()
         heads = (following for line, following in pairwise(lines) if line.startswith("as of "))
         assert next(line for line in heads if not line.startswith("old: ")) == "\n"
         process.send_signal(signal.SIGTERM)
@@ -200,30 +205,30 @@ def test_old_boards_say_so_without_a_terminal(filled: Settings, environment: dic
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_within_5_s_when_mariadb_never_answers(
-    number: signal.Signals, filled: Settings, environment: dict[str, str], way: Way
+def test_it_ends_within_5_s_when_mariadb_never_responds(
+    number: signal.Signals, filled: Settings, environment: dict[str, str], proxy: Proxy
 ) -> None:
-    """The server keeps the connection and falls silent: a signal ends the boards all the same."""
+    """The server keeps the connection and stops responding: a signal still ends the boards."""
     with subprocess.Popen(
         [*COMMAND, "--every", "0.1"],
-        env=process_environment(environment | {"MARIADB_PORT": str(way.port)}),
+        env=process_environment(environment | {"MARIADB_PORT": str(proxy.port)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout
         assert process.stdout.readline().startswith("as of ")
-        way.hush()
-        wait_until(lambda: way.swallowed, deadline_s=20, what="a question without an answer")
+        proxy.stall()
+        wait_until(lambda: proxy.dropped, deadline_s=20, what="a query without a response")
         began = time.monotonic()
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=20)
         assert time.monotonic() - began < 5
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, errors) == (0, "")
 
 
 def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> None:
-    """wait_timeout ends connections of slow readers; nobody sees it."""
+    """wait_timeout closes idle connections; the next reading opens another."""
     reader = BoardReader(Login.reader(filled))
     before = reader.read("all")
     sleeping = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?"
@@ -236,16 +241,16 @@ def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> Non
     reader.close()
 
 
-def test_a_server_that_is_away_is_no_data(filled: Settings, way: Way) -> None:
-    """A reader that never had a connection says so."""
-    way.cut()
-    reader = BoardReader(Login.reader(filled)._replace(port=way.port))
+def test_an_unavailable_server_is_an_error(filled: Settings, proxy: Proxy) -> None:
+    """A reader that never had a connection raises it."""
+    proxy.interrupt()
+    reader = BoardReader(Login.reader(filled)._replace(port=proxy.port))
     with pytest.raises(ConnectionLost, match="2002"):
         reader.read("all")
     assert "is MariaDB running" in mariadb.unavailable(ConnectionLost("x")).message
 
 
-def test_nothing_provisioned_is_one_clear_line(environment: dict[str, str]) -> None:
+def test_nothing_provisioned_is_one_clear_message(environment: dict[str, str]) -> None:
     """Exit code 78, and no traceback."""
     ended = subprocess.run(
         [*COMMAND, "--once"],

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from ops.provision import provision
-from ops.servers import ROOT
+from ops.servers.software import ROOT
 from settings import Settings
-from tests.browser.server import Board, Visits, book, now, serving
+from tests.browser.server import Board, Visits, add_visits, now, serving
 from tests.support import process_environment, produce, query, wait_until
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @pytest.fixture
 def board(settings: Settings, environment: dict[str, str], tmp_path: Path) -> Iterator[Board]:
-    """The leader board of the test's database."""
+    """The leaderboard of the test's database."""
     with serving(environment, tmp_path) as board:
         yield board
 
@@ -47,13 +47,13 @@ def listening(board: Board, query: str = "", last_id: str | None = None) -> Iter
     """Follow the stream; yield its events."""
     connection = HTTPConnection("127.0.0.1", board.port, timeout=20)
     connection.request("GET", f"/api/v1/stream{query}", headers={"Last-Event-ID": last_id} if last_id else {})
-    answer = connection.getresponse()
-    assert answer.status == 200
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    response = connection.getresponse()
+    assert response.status == 200
+    assert response.headers["Content-Type"].startswith("text/event-stream")
 
     def events() -> Iterator[Event]:
         event = Event()
-        for line in answer:
+        for line in response:
             name, _, value = line.decode().rstrip("\r\n").partition(": ")
             if name:
                 event[name] = value
@@ -65,7 +65,7 @@ def listening(board: Board, query: str = "", last_id: str | None = None) -> Iter
         yield events()
     finally:
         connection.close()
-        answer.close()
+        response.close()
 
 
 def until(events: Iterator[Event], name: str) -> Event:
@@ -74,8 +74,8 @@ def until(events: Iterator[Event], name: str) -> Event:
 
 
 def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
-    """Entries have rank, entry, duration, visits and share; ranks of the period before stand beside them."""
-    book(
+    """Entries have rank, entry, duration, visits and share, and the rank of the previous period."""
+    add_visits(
         settings,
         Visits(NOON, "FAQ", "Peru", 10, 2),
         Visits(NOON, "ORDER", "Kenya", 30),
@@ -91,21 +91,21 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
         "today": [["FAQ", 510, 3, None], ["ORDER", 30, 1, None]],
         "all": [["FAQ", 510, 3, None], ["ORDER", 30, 1, None], ["CATALOG", 8, 2, None]],
     }.items():
-        said = board.get(f"/api/v1/boards/action?range={range_name}").json
+        body = board.get(f"/api/v1/boards/action?range={range_name}").json
         names = ("entry", "duration_s", "visits", "previous_rank")
-        assert [[row[name] for name in names] for row in said["entries"]] == rows, range_name
-        assert said["as_of"] == "2026-11-20T12:00:00Z"
-    said = board.get("/api/v1/boards/country?range=today&limit=1").json
-    [row] = said.pop("entries")
+        assert [[row[name] for name in names] for row in body["entries"]] == rows, range_name
+        assert body["as_of"] == "2026-11-20T12:00:00Z"
+    body = board.get("/api/v1/boards/country?range=today&limit=1").json
+    [row] = body.pop("entries")
     assert row.pop("trend")
     assert row == {"rank": 1, "entry": "Peru", "duration_s": 510, "visits": 3, "share": 510 / 540, "previous_rank": 1}
-    assert said == {
+    assert body == {
         "range": "today",
         "start": "2026-11-20T00:00:00Z",
         "end": "2026-11-20T12:00:05Z",
         "as_of": "2026-11-20T12:00:00Z",
         "compared_with": {"start": "2026-11-19T00:00:00Z", "end": "2026-11-20T00:00:00Z"},
-        "trend_bucket_s": said["trend_bucket_s"],
+        "trend_bucket_s": body["trend_bucket_s"],
         "board": "country",
         "entries_total": 2,
         "duration_s": 540,
@@ -115,10 +115,10 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
 
 def test_a_series_adds_up(board: Board, settings: Settings) -> None:
     """Every complete window is in it once; the one that is still filling is not."""
-    book(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 1, at) for at in range(1, 60)))
-    book(settings, Visits(NOON, "FAQ", "Peru", 1, 1000))
-    said = board.get("/api/v1/series?range=5m").json
-    assert said["series"] == {"start": "2026-11-20T11:55:05Z", "bucket_s": 5, "visits": list(range(59, 0, -1))}
+    add_visits(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 1, at) for at in range(1, 60)))
+    add_visits(settings, Visits(NOON, "FAQ", "Peru", 1, 1000))
+    body = board.get("/api/v1/series?range=5m").json
+    assert body["series"] == {"start": "2026-11-20T11:55:05Z", "bucket_s": 5, "visits": list(range(59, 0, -1))}
     for range_name in ("1h", "today", "all"):
         series = board.get(f"/api/v1/series?range={range_name}").json["series"]
         end = datetime.fromisoformat(series["start"]) + timedelta(seconds=series["bucket_s"] * len(series["visits"]))
@@ -128,8 +128,8 @@ def test_a_series_adds_up(board: Board, settings: Settings) -> None:
         )
 
 
-def test_a_wrong_request_is_told_what_is_allowed(board: Board) -> None:
-    """400 for a parameter, 404 for a board; the answer is JSON."""
+def test_a_wrong_request_gets_what_is_allowed(board: Board) -> None:
+    """400 for a parameter, 404 for a board; the response is JSON."""
     ranges, limits = "one of window, 1m, 5m, 1h, today, all", "a whole number from 1 to 1000"
     boards = "there are action and country"
     for path, code, error in (
@@ -146,17 +146,17 @@ def test_a_wrong_request_is_told_what_is_allowed(board: Board) -> None:
         ("/api/v1/boards/city.csv", 404, f"board 'city' does not exist; {boards}"),
         ("/api/v2", 404, "Not Found"),
     ):
-        answer = board.get(path)
-        assert (answer.code, answer.json) == (code, {"error": error})
+        response = board.get(path)
+        assert (response.code, response.json) == (code, {"error": error})
 
 
 def test_csv_holds_the_board_and_no_formula(board: Board, settings: Settings) -> None:
     """A name that a spreadsheet would run is quoted by an apostrophe."""
-    book(settings, Visits(NOON, "FAQ", "=1+1", 3), Visits(NOON, "FAQ", 'the "Isles", North', 1))
-    answer = board.get("/api/v1/boards/country.csv?range=all")
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert "country-all-20261120T120000Z.csv" in answer.headers["Content-Disposition"]
-    assert list(csv.reader(io.StringIO(answer.body.decode()))) == [
+    add_visits(settings, Visits(NOON, "FAQ", "=1+1", 3), Visits(NOON, "FAQ", 'the "Isles", North', 1))
+    response = board.get("/api/v1/boards/country.csv?range=all")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "country-all-20261120T120000Z.csv" in response.headers["Content-Disposition"]
+    assert list(csv.reader(io.StringIO(response.body.decode()))) == [
         ["rank", "country", "duration_s", "visits", "share"],
         ["1", "'=1+1", "3", "1", "0.750000"],
         ["2", 'the "Isles", North', "1", "1", "0.250000"],
@@ -165,7 +165,7 @@ def test_csv_holds_the_board_and_no_formula(board: Board, settings: Settings) ->
 
 def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings) -> None:
     """Events have an id; one comes for every change, and the status in between is the heartbeat."""
-    book(settings, Visits(now(), "FAQ", "Peru", 10))
+    add_visits(settings, Visits(now(), "FAQ", "Peru", 10))
     with listening(board, "?range=1h&limit=3") as events:
         first = until(events, "boards")
         assert [row["entry"] for row in first.json["country"]["entries"]] == ["Peru"]
@@ -174,7 +174,7 @@ def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings
         def within_a_second() -> bool:
             """Commit once more; a busy machine has a few tries."""
             name, committed = f"Country {len(took_s)}", time.monotonic()
-            book(settings, Visits(now(), "FAQ", name, 100 + len(took_s)))
+            add_visits(settings, Visits(now(), "FAQ", name, 100 + len(took_s)))
             event = until(events, "boards")
             while event.json["country"]["entries"][0]["entry"] != name:
                 event = until(events, "boards")
@@ -189,28 +189,28 @@ def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings
 def test_a_viewer_resumes_where_it_was(
     board: Board, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """With the id of the last event nothing comes twice, also from another server; what is new comes."""
-    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    """With the id of the last event nothing comes twice, also from another server; new boards come."""
+    add_visits(settings, Visits(NOON, "FAQ", "Peru", 10))
     board.get("/api/v1/snapshot?range=1h")
     with listening(board, "?range=1h") as events:
         last = until(events, "boards")
     with serving(environment, tmp_path) as other, listening(other, "?range=1h", last["id"]) as events:
         assert [next(events).get("event") for _ in range(3)] == [None, "status", "status"]
-        book(settings, Visits(NOON, "FAQ", "Peru", 1))
+        add_visits(settings, Visits(NOON, "FAQ", "Peru", 1))
         event = until(events, "boards")
         assert event["id"] != last["id"]
         assert event.json["country"]["entries"][0]["duration_s"] == 11
 
 
-def test_the_status_says_what_waits_and_whether_it_moves(board: Board, settings: Settings) -> None:
-    """Lag is per partition; when nothing moves for long the figures are stale, and the next command is named."""
+def test_the_status_shows_what_waits_and_whether_it_is_counted(board: Board, settings: Settings) -> None:
+    """Lag is per partition; when none of it is counted the figures become stale, and the next command is named."""
     assert board.get("/api/v1/status").json["next_command"] == "python -m simulate"
     produce(settings, [(1, b"{}")] * 3 + [(2, b"{}")])
     wait_until(lambda: board.get("/api/v1/status").json["lag"] == 4, deadline_s=20, what="a lag of 4")
     status = board.get("/api/v1/status").json
     assert [at["lag"] for at in status["partitions"]] == [0, 3, 1, 0]
     stale = wait_until(
-        lambda: (said := board.get("/api/v1/status").json)["state"] == "stale" and said, deadline_s=30, what="stale"
+        lambda: (status := board.get("/api/v1/status").json)["state"] == "stale" and status, deadline_s=30, what="stale"
     )
     assert "messages wait in Kafka, and none has been counted since " in stale["why"]
     assert stale["lag"] == 4
@@ -218,17 +218,17 @@ def test_the_status_says_what_waits_and_whether_it_moves(board: Board, settings:
 
 
 def test_the_two_way_sum_is_green_only_when_checked(board: Board, settings: Settings) -> None:
-    """A window whose totals differ is found and named; once it is mended, a whole pass says so."""
+    """A window whose totals differ is found and named; once it is repaired, a complete pass shows it."""
 
     def found() -> Any:
         return board.get("/api/v1/status").json["two_way_sum"]
 
     assert found()["state"] == "unchecked"
-    book(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 10) for at in range(300)))
+    add_visits(settings, *(Visits(NOON - timedelta(seconds=5 * at), "FAQ", "Peru", 10) for at in range(300)))
     wait_until(lambda: found()["state"] == "equal" and found()["windows"] == 329, deadline_s=20, what="equal")
     wrong = "UPDATE window_totals SET visits = visits + ? WHERE length_s = 60 AND board = 'country' LIMIT 1"
     query(settings, wrong, (1,))
-    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    add_visits(settings, Visits(NOON, "FAQ", "Peru", 10))
     wait_until(lambda: found()["state"] == "different", deadline_s=20, what="different")
     assert found()["difference"] == {
         "length_s": 60,
@@ -239,23 +239,23 @@ def test_the_two_way_sum_is_green_only_when_checked(board: Board, settings: Sett
         "duration_s_by_country": 110,
     }
     query(settings, wrong, (-1,))
-    book(settings, Visits(NOON, "FAQ", "Peru", 10))
+    add_visits(settings, Visits(NOON, "FAQ", "Peru", 10))
     wait_until(lambda: found()["state"] == "equal", deadline_s=20, what="equal again")
 
 
 def test_it_starts_before_anything_is_provisioned(environment: dict[str, str], tmp_path: Path) -> None:
-    """It is alive, not ready, says what to do, and goes on by itself."""
+    """It is alive, not ready, names the command that helps, and resumes by itself."""
     with serving(environment, tmp_path, ready="/livez") as board:
         assert board.get("/readyz").code == 503
         status = wait_until(
-            lambda: (said := board.get("/api/v1/status").json)["state"] != "starting" and said,
+            lambda: (status := board.get("/api/v1/status").json)["state"] != "starting" and status,
             deadline_s=20,
-            what="a first look",
+            what="a first poll",
         )
         assert (status["state"], status["next_command"]) == ("unprovisioned", "python -m ops provision")
-        answer = board.get("/api/v1/boards/action")
-        assert answer.code == 503
-        assert "python -m ops provision" in answer.json["error"]
+        response = board.get("/api/v1/boards/action")
+        assert response.code == 503
+        assert "python -m ops provision" in response.json["error"]
         provision(Settings.from_environment(environment))
         board.wait_until_ready()
         assert board.get("/api/v1/boards/action").json["entries"] == []
@@ -263,7 +263,7 @@ def test_it_starts_before_anything_is_provisioned(environment: dict[str, str], t
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_within_5_s_with_viewers_connected(board: Board, number: signal.Signals) -> None:
-    """Viewers are sent away; the exit code is 0, and nothing is said but where it was."""
+    """Viewers are disconnected; the exit code is 0, and nothing is logged but its address."""
     with listening(board) as one, listening(board, "?range=all") as other:
         until(one, "status")
         until(other, "status")
@@ -271,11 +271,11 @@ def test_it_ends_within_5_s_with_viewers_connected(board: Board, number: signal.
         assert board.end(number) == 0
         assert time.monotonic() - began < 5
         assert all(event.get("event") in {"boards", "status"} for event in (*one, *other))
-    assert board.said().count("\n") == 1
-    assert f"the leader board is at {board.url}/" in board.said()
+    assert board.output().count("\n") == 1
+    assert f"the leaderboard is at {board.url}/" in board.output()
 
 
-def test_an_address_in_use_is_one_clear_line(environment: dict[str, str]) -> None:
+def test_an_address_in_use_is_one_clear_message(environment: dict[str, str]) -> None:
     """Exit code 78, and no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -294,7 +294,7 @@ def test_an_address_in_use_is_one_clear_line(environment: dict[str, str]) -> Non
 
 
 def test_nothing_is_loaded_from_elsewhere(board: Board) -> None:
-    """Every answer forbids it; what is sent is never run as something else, and figures are kept by nobody."""
+    """Every response forbids it; content types are never sniffed, and figures are never cached."""
     for path in ("/", "/api", "/static/js/main.js", "/api/v1/status", "/nowhere"):
         headers = board.get(path).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self';")

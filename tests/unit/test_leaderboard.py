@@ -1,4 +1,4 @@
-"""The leader board's ranges, ranks and texts."""
+"""The leaderboard's ranges, ranks and texts."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,8 @@ AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
 
 
 def _span(range_name: str) -> tuple[str, str]:
-    return tuple(f"{moment_of(second):%d %H:%M:%S}" for second in span_of(range_name, AS_OF, LENGTHS_S))  # type: ignore[return-value]
+    start, end = map(moment_of, span_of(range_name, AS_OF, LENGTHS_S))
+    return f"{start:%d %H:%M:%S}", f"{end:%d %H:%M:%S}"
 
 
 def test_a_range_ends_with_the_window_of_its_last_visit() -> None:
@@ -79,7 +80,7 @@ def test_durations_read_in_two_units(duration_s: int, text: str) -> None:
     assert duration_text(duration_s) == text
 
 
-def test_old_boards_say_so_as_text() -> None:
+def test_old_boards_are_marked_as_text() -> None:
     """Above the boards, with the reason."""
     entries = [Entry(1, "FAQ", 7, 1, 1.0)]
     counts = {"messages": 1, "visits": 1, "rejected": 0}
@@ -87,10 +88,10 @@ def test_old_boards_say_so_as_text() -> None:
         Boards(range="all", start=AS_OF, end=AS_OF, as_of=AS_OF, read_at=AS_OF, action=entries, country=[], **counts)
     )
     assert "old: " not in plain(view, 10)
-    lines = plain(view.with_trouble("old: MariaDB is away"), 10).splitlines()
-    assert lines[1:4] == ["old: MariaDB is away", "", "LAST ACTION (1)"]
+    lines = plain(view.with_failure("old: MariaDB is unavailable"), 10).splitlines()
+    assert lines[1:4] == ["old: MariaDB is unavailable", "", "LAST ACTION (1)"]
 
 
-def test_names_cannot_steer_the_terminal() -> None:
-    """Control characters that a name may hold are shown as what they are: not printable."""
+def test_names_cannot_control_the_terminal() -> None:
+    """Control characters in a name are replaced."""
     assert shown("Côte d'Ivoire [bold]\x9b2J\u202e") == "Côte d'Ivoire [bold]\ufffd2J\ufffd"

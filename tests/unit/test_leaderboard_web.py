@@ -12,11 +12,11 @@ from starlette.requests import Request
 from clients.mariadb import Login
 from leaderboard import web
 from leaderboard.api import csv_of
-from leaderboard.boards import Position
+from leaderboard.boards import Totals
 from leaderboard.buckets import MOST_WINDOWS, Buckets, buckets_of
-from leaderboard.health import DATAFLOW, PROVISION, VISITORS, Observed, Rate, Since, status_of
+from leaderboard.health import DATAFLOW, LOAD_GENERATOR, PROVISION, Observed, Rate, Since, status_of
 from leaderboard.lag import Ends
-from leaderboard.poller import Found, Partition, Poller, Trouble
+from leaderboard.poller import Partition, Poller, PollFailure, PollResult
 from leaderboard.ranges import RANGES, before, seconds_of, span_of
 from leaderboard.web import STATIC
 from leaderboard.wire import Board, PartitionLag, Standing, TwoWaySum
@@ -31,13 +31,13 @@ UPLOT = {  # npm pack uplot@1.6.32: dist/ and LICENSE
 }
 
 
-def test_what_is_vendored_is_what_was_published() -> None:
+def test_vendored_files_are_the_published_ones() -> None:
     """Every vendored file has the checksum of uPlot 1.6.32, its licence is beside it, and there is no other."""
     folder = STATIC / "vendor" / "uPlot"
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == UPLOT
 
 
-def test_the_page_names_nothing_from_elsewhere() -> None:
+def test_the_page_loads_nothing_from_other_hosts() -> None:
     """No address of another host, no inline script or style: the Content-Security-Policy would refuse it."""
     for path in (*STATIC.glob("*.html"), *STATIC.glob("*.css"), *STATIC.glob("js/*.js")):
         text = (
@@ -67,7 +67,7 @@ def test_buckets_are_few_and_complete() -> None:
 def test_buckets_are_whole_windows_before_the_last(
     lengths_s: tuple[int, ...], start: int, length: int, most: int
 ) -> None:
-    """Whatever the range and the windows, no bucket is cut, too many, or still filling."""
+    """Whatever the range and the windows, buckets are of whole windows, not too many, and none is still filling."""
     start_s, end_s = (second // lengths_s[0] * lengths_s[0] for second in (start, start + length))
     buckets = buckets_of(start_s, end_s, lengths_s, most=most)
     if buckets is None:
@@ -82,7 +82,7 @@ def test_buckets_are_whole_windows_before_the_last(
 
 @pytest.mark.parametrize("range_name", RANGES)
 def test_the_period_before_is_as_long_and_ends_where_the_range_begins(range_name: str) -> None:
-    """For today it is the whole of yesterday; before all time there was nothing."""
+    """For today it is the whole of yesterday; all time has none."""
     start_s, end_s = span_of(range_name, AS_OF, LENGTHS_S)
     earlier = before(range_name, start_s, end_s, LENGTHS_S)
     if range_name == "all":
@@ -93,47 +93,50 @@ def test_the_period_before_is_as_long_and_ends_where_the_range_begins(range_name
         assert earlier == (start_s - (end_s - start_s), start_s)
 
 
-def _position(messages: int, *, at: datetime = AS_OF, visits: int | None = None) -> Position:
-    return Position(at, at, LENGTHS_S, messages, messages if visits is None else visits, 0)
+def _totals(messages: int, *, at: datetime = AS_OF, visits: int | None = None) -> Totals:
+    return Totals(at, at, LENGTHS_S, messages, messages if visits is None else visits, 0)
 
 
-def _seen(messages: int = 9, *, moved_s: float = 0, answered_s: float = 0, ends: Ends | None = None) -> Observed:
+def _seen(messages: int = 9, *, progressed_s: float = 0, responded_s: float = 0, ends: Ends | None = None) -> Observed:
     partitions = [Partition("website.visits", 0, 5), Partition("website.visits", 1, 4)]
-    found = Found(_position(messages), partitions, [], TwoWaySum())
-    return Observed(found, None, Since(AS_OF, answered_s), Since(AS_OF, moved_s), 1.0, ends)
+    result = PollResult(_totals(messages), partitions, [], TwoWaySum())
+    return Observed(result, None, Since(AS_OF, responded_s), Since(AS_OF, progressed_s), 1.0, ends)
 
 
 def test_the_state_is_live_only_when_figures_come() -> None:
-    """Away: the database does not answer; stale: what waits is not counted; the next command helps."""
-    away = Trouble("MariaDB is away", unprovisioned=False)
-    unprovisioned = Trouble("no tables", unprovisioned=True)
+    """Away: the database does not respond; stale: messages wait and are not counted; the next command helps."""
+    unavailable = PollFailure("MariaDB is unavailable", unprovisioned=False)
+    unprovisioned = PollFailure("no tables", unprovisioned=True)
     waiting = Ends({0: 7, 1: 4}, None)
     for seen, state, command in (
         (_seen(), "live", None),
-        (_seen(moved_s=3600, ends=Ends({0: 5, 1: 4}, None)), "live", None),
-        (_seen(moved_s=3600, ends=Ends({}, "Kafka is away")), "live", None),
-        (_seen(moved_s=1, ends=waiting), "live", None),
-        (_seen(moved_s=11, ends=waiting), "stale", DATAFLOW),
-        (_seen(0), "live", VISITORS),
+        (_seen(progressed_s=3600, ends=Ends({0: 5, 1: 4}, None)), "live", None),
+        (_seen(progressed_s=3600, ends=Ends({}, "Kafka is unavailable")), "live", None),
+        (_seen(progressed_s=1, ends=waiting), "live", None),
+        (_seen(progressed_s=11, ends=waiting), "stale", DATAFLOW),
+        (_seen(0), "live", LOAD_GENERATOR),
         (_seen(0, ends=waiting), "live", DATAFLOW),
-        (_seen(answered_s=4), "away", None),
-        (_seen()._replace(trouble=away), "away", None),
-        (_seen()._replace(trouble=unprovisioned), "unprovisioned", PROVISION),
-        (_seen()._replace(found=None), "starting", None),
+        (_seen(responded_s=4), "away", None),
+        (_seen()._replace(failure=unavailable), "away", None),
+        (_seen()._replace(failure=unprovisioned), "unprovisioned", PROVISION),
+        (_seen()._replace(result=None), "starting", None),
     ):
         status = status_of(seen)
         assert (status.state, status.next_command) == (state, command), seen
         assert (status.why is None) == (state == "live")
 
 
-def test_a_reason_stands_still_while_nothing_changes() -> None:
-    """It is read out to those who do not see it: neither ages nor what waits may be in it."""
-    stale = [status_of(_seen(moved_s=moved_s, ends=Ends({0: 5 + moved_s, 1: 4}, None))).why for moved_s in (11, 12, 99)]
-    silent = [status_of(_seen(answered_s=answered_s)).why for answered_s in (4, 5, 99)]
+def test_a_reason_stays_the_same_while_nothing_changes() -> None:
+    """Screen readers announce every change of it: it contains neither ages nor counts."""
+    stale = [
+        status_of(_seen(progressed_s=progressed_s, ends=Ends({0: 5 + progressed_s, 1: 4}, None))).why
+        for progressed_s in (11, 12, 99)
+    ]
+    unavailable = [status_of(_seen(responded_s=responded_s)).why for responded_s in (4, 5, 99)]
     assert stale == 3 * [
         "messages wait in Kafka, and none has been counted since 2026-11-23 20:01:07 UTC: is the dataflow running?"
     ]
-    assert silent == 3 * ["MariaDB has not answered since 2026-11-23 20:01:07 UTC"]
+    assert unavailable == 3 * ["MariaDB has not responded since 2026-11-23 20:01:07 UTC"]
 
 
 def test_a_lag_is_known_for_every_partition_or_not_at_all() -> None:
@@ -145,26 +148,26 @@ def test_a_lag_is_known_for_every_partition_or_not_at_all() -> None:
 
 
 def test_a_rate_is_of_the_last_seconds() -> None:
-    """A count that goes down is another database's: it begins anew."""
+    """A count that goes down is another database's: the rate starts over."""
     rate = Rate()
     assert rate.per_s() is None
     for second in range(10):
-        rate.add(_position(100 * second**2, at=AS_OF + timedelta(seconds=second)))
+        rate.add(_totals(100 * second**2, at=AS_OF + timedelta(seconds=second)))
     assert rate.per_s() == (8100 - 1600) / 5
-    rate.add(_position(3, at=AS_OF + timedelta(seconds=11)))
+    rate.add(_totals(3, at=AS_OF + timedelta(seconds=11)))
     assert rate.per_s() is None
 
 
-def test_csv_runs_in_no_spreadsheet() -> None:
-    """What begins like a formula gets an apostrophe."""
+def test_no_spreadsheet_runs_a_name_in_the_csv() -> None:
+    """A name that begins like a formula gets an apostrophe."""
     entries = [Standing(1, entry, 1, 1, 0.25) for entry in ("=A1", "+1", "-1", "@x", "a=b")]
     text = csv_of(Board(board="country", entries_total=5, duration_s=5, visits=5, entries=entries))
     assert [line.split(",")[1] for line in text.splitlines()] == ["country", "'=A1", "'+1", "'-1", "'@x", "a=b"]
 
 
-def test_a_dead_reader_is_not_alive() -> None:
-    """/livez answers 500 for as long as the process lasts."""
-    poller = Poller(Login.reader(Settings()), dict, lambda _found: None)
+def test_a_dead_poller_is_not_alive() -> None:
+    """/livez returns 500 for as long as the process lasts."""
+    poller = Poller(Login.reader(Settings()), dict, lambda _polled: None)
     request = Request({"type": "http", "method": "GET", "headers": [], "state": {"poller": poller}})
-    answer = asyncio.run(web._livez(request))
-    assert (answer.status_code, bytes(answer.body)) == (500, b'{"live":false}')
+    response = asyncio.run(web._livez(request))
+    assert (response.status_code, bytes(response.body)) == (500, b'{"live":false}')

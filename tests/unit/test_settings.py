@@ -87,6 +87,21 @@ def test_the_users_kafka_settings_override_ours_unless_promises_rest_on_them() -
     assert config["ssl.ca.location"] == "ca.pem"
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8001/"),
+        ("board.example.com", "http://board.example.com:8001/"),
+        ("0.0.0.0", "http://127.0.0.1:8001/"),  # noqa: S104
+        ("::", "http://[::1]:8001/"),
+        ("2001:db8::7", "http://[2001:db8::7]:8001/"),
+    ],
+)
+def test_the_board_has_a_url_for_a_browser_on_this_machine(host: str, url: str) -> None:
+    """A wildcard address is one to listen on, not one to connect to; IPv6 addresses are in brackets."""
+    assert Settings.from_environment({"BOARD_HOST": host, "BOARD_PORT": "8001"}).board_url == url
+
+
 def test_topics_must_differ() -> None:
     """Carts written into the visits' topic would be read as visits."""
     assert "must differ" in refused(CARTS_TOPIC="website.visits")

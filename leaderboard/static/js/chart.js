@@ -27,10 +27,10 @@ export class SeriesChart {
     this.#describe();
   }
 
-  /** Say that the curve is of another range than the one that was chosen. */
+  /** Mark the curve: it is of another range than the chosen one. */
   markOld() {
-    this.words = "not read yet";
-    this.note.textContent = this.words;
+    this.text = "not read yet";
+    this.note.textContent = this.text;
     this.place.setAttribute("aria-label", "Not read yet");
   }
 
@@ -43,10 +43,10 @@ export class SeriesChart {
   #describe() {
     const [times, rates] = this.#data();
     const end = (times.at(-1) + this.series.bucket_s) * 1000;
-    const words = `From ${time(times[0] * 1000)} to ${time(end)} UTC: lowest ${rate(Math.min(...rates))}, highest ${rate(Math.max(...rates))}, last ${rate(rates.at(-1))} visits per second`;
-    this.place.setAttribute("aria-label", words);
-    this.words = `per ${length(this.series.bucket_s)}, complete windows, up to ${time(end)}`;
-    if (this.plot?.cursor.idx == null) this.note.textContent = this.words;
+    const label = `From ${time(times[0] * 1000)} to ${time(end)} UTC: lowest ${rate(Math.min(...rates))}, highest ${rate(Math.max(...rates))}, last ${rate(rates.at(-1))} visits per second`;
+    this.place.setAttribute("aria-label", label);
+    this.text = `per ${length(this.series.bucket_s)}, complete windows, up to ${time(end)}`;
+    if (this.plot?.cursor.idx == null) this.note.textContent = this.text;
   }
 
   #rebuild() {
@@ -82,7 +82,7 @@ export class SeriesChart {
 
   #point(plot) {
     const at = plot.cursor.idx;
-    if (at == null) this.note.textContent = this.words ?? "";
+    if (at == null) this.note.textContent = this.text ?? "";
     else this.note.textContent = `${time(plot.data[0][at] * 1000)}: ${rate(plot.data[1][at])} visits per second`;
   }
 
@@ -93,7 +93,7 @@ export class SeriesChart {
   }
 }
 
-/** A colour of the page as the canvas takes it. */
+/** Return a colour of the page as the canvas needs it. */
 function resolved(place, name) {
   const probe = document.createElement("span");
   probe.style.color = `var(--${name})`;

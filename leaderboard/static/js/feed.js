@@ -1,15 +1,14 @@
-// What the server says: by server-sent events, and by asking every two seconds where those do not get through.
+// Figures from the server: by server-sent events, and by polling every two seconds where those do not get through.
 
 const POLL_MS = 2000;
-const SILENT_MS = 12000; // the server speaks every second, at the least every five
-const FIRST_MS = 6000; // a proxy that holds events back never delivers the first one
-const AGAIN_MS = 30000;
+const IDLE_MS = 12000; // the server sends a status at least every five seconds
+const FIRST_MS = 6000; // a proxy that buffers events never delivers the first one
+const RETRY_MS = 30000;
 
 export class Feed {
   /** `onLink` gets "connecting", "open", "polling" or "lost". */
   constructor({ onBoards, onStatus, onLink }) {
     Object.assign(this, { onBoards, onStatus, onLink });
-    this.opened = 0;
     setInterval(() => this.#watch(), 1000);
   }
 
@@ -17,26 +16,26 @@ export class Feed {
   follow(range, limit) {
     this.query = new URLSearchParams({ range, limit });
     if (!this.polling) return this.#open();
-    this.source.close(); // it may be held back, and then come with what was asked for before
+    this.source.close(); // it may be buffered, and deliver events of the previous query later
     this.#stopPolling();
     this.#poll();
   }
 
   #open() {
     this.source?.close();
-    this.heard = null;
-    this.tried = performance.now();
+    this.received = null;
+    this.opened = performance.now();
     const source = new EventSource(`/api/v1/stream?${this.query}`);
     this.source = source;
-    const hear = (take) => (event) => {
+    const receive = (handle) => (event) => {
       if (source !== this.source) return;
-      this.heard = performance.now();
+      this.received = performance.now();
       this.#stopPolling();
       this.onLink("open");
-      take(JSON.parse(event.data));
+      handle(JSON.parse(event.data));
     };
-    source.addEventListener("boards", hear(this.onBoards));
-    source.addEventListener("status", hear(this.onStatus));
+    source.addEventListener("boards", receive(this.onBoards));
+    source.addEventListener("status", receive(this.onStatus));
     source.addEventListener("error", () => {
       if (source !== this.source) return;
       if (source.readyState === EventSource.CLOSED) this.#poll();
@@ -47,13 +46,13 @@ export class Feed {
   #watch() {
     if (!this.source) return;
     const now = performance.now();
-    const silent = this.heard !== null && now - this.heard > SILENT_MS;
-    const never = this.heard === null && now - this.tried > FIRST_MS;
+    const idle = this.received !== null && now - this.received > IDLE_MS;
+    const never = this.received === null && now - this.opened > FIRST_MS;
     if (this.polling) {
-      if (now - this.tried > AGAIN_MS) this.#open();
+      if (now - this.opened > RETRY_MS) this.#open();
     } else if (never) {
       this.#poll();
-    } else if (silent) {
+    } else if (idle) {
       this.onLink("lost");
       this.#open();
     }
@@ -61,15 +60,15 @@ export class Feed {
 
   #poll() {
     if (this.polling) return;
-    const ask = async () => {
+    const poll = async () => {
       try {
         const response = await fetch(`/api/v1/snapshot?${this.query}`, { signal: AbortSignal.timeout(POLL_MS * 3) });
-        const said = await response.json();
+        const snapshot = await response.json();
         if (!this.polling) return;
         this.onLink("polling");
         if (response.ok) {
-          this.onBoards(said.boards);
-          this.onStatus(said.status);
+          this.onBoards(snapshot.boards);
+          this.onStatus(snapshot.status);
         } else {
           this.onStatus(await (await fetch("/api/v1/status")).json());
         }
@@ -77,8 +76,8 @@ export class Feed {
         if (this.polling) this.onLink("lost");
       }
     };
-    this.polling = setInterval(ask, POLL_MS);
-    ask();
+    this.polling = setInterval(poll, POLL_MS);
+    poll();
   }
 
   #stopPolling() {

@@ -1,4 +1,4 @@
-// Figures, durations and times as people read them. Times are UTC: so are the windows.
+// Figures, durations and times for display. Times are UTC: so are the windows.
 
 const whole = new Intl.NumberFormat("en");
 const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
@@ -33,7 +33,7 @@ export function time(moment, now = new Date()) {
 
 const invisible = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
 
-/** A name that strangers chose, so that two different ones never look the same for blanks or control characters. */
+/** A name from untrusted input: two that differ in blanks or control characters never look the same. */
 export function name(entry) {
   const shown = entry
     .replace(invisible, "\ufffd")

@@ -1,4 +1,4 @@
-// How the figures stand, in words: the state, the health strip, and what to do when there is nothing to show.
+// The health of the figures: the state, the health strip, and what to do when there is nothing to show.
 
 import { count, plural, rate, time } from "./format.js";
 
@@ -8,14 +8,14 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** The state and why, from the link to the server, the server's own status, and the viewer's wish. */
+/** The state and its reason, from the link to the server, the server's own status, and whether the viewer paused. */
 export function stateOf({ link, status, paused }) {
   const [state, word, why] = unpaused(link, status);
   return paused ? { state: "paused", word: "Paused", why } : { state, word, why };
 }
 
 function unpaused(link, status) {
-  if (link === "lost") return ["reconnecting", "Reconnecting", "The leader board's server does not answer; what you see is old."];
+  if (link === "lost") return ["reconnecting", "Reconnecting", "The leaderboard's server does not respond; the figures are old."];
   if (link === "connecting" || !status || status.state === "starting") return ["connecting", "Connecting", null];
   if (status.state !== "live") return ["stale", "Stale", status.why];
   return ["live", link === "polling" ? "Live, every 2 s" : "Live", null];
@@ -28,7 +28,7 @@ export function showState(verdict, asOf) {
   const why = byId("why");
   why.hidden = !verdict.why;
   put(why, verdict.why ?? "");
-  document.body.dataset.fresh = verdict.state === "live" ? "yes" : verdict.state === "paused" ? "held" : "no";
+  document.body.dataset.fresh = { live: "yes", paused: "paused" }[verdict.state] ?? "no";
 }
 
 export function showHealth(status) {
@@ -44,7 +44,7 @@ export function showHealth(status) {
 
 function showPartitions({ partitions, lag_why: why }) {
   const list = byId("partitions");
-  if (why) return put(list, "Kafka does not answer");
+  if (why) return put(list, "Kafka does not respond");
   if (list.children.length !== partitions.length) {
     list.replaceChildren(...partitions.map(() => document.createElement("span")));
   }
@@ -81,11 +81,11 @@ export function showEmpty(status) {
   panel.hidden = !nothing;
   if (!nothing) return false;
   const [title, text] = {
-    unprovisioned: ["Not provisioned yet", "The database has no tables for the leader board, or does not let it read them."],
-    away: ["The database is away", status.why],
+    unprovisioned: ["Not provisioned yet", "The database has no tables for the leaderboard, or does not allow it to read them."],
+    away: ["The database is unavailable", status.why],
   }[status.state] ?? [
     "No visits yet",
-    status.lag ? `${plural(status.lag, "message waits", "messages wait")} in Kafka; nothing has counted them yet. Start the dataflow.` : "Nothing has been counted. Once the dataflow runs, send it visitors.",
+    status.lag ? `${plural(status.lag, "message waits", "messages wait")} in Kafka; none is counted yet. Start the dataflow.` : "Nothing has been counted. Once the dataflow runs, start the load generator.",
   ];
   put(byId("empty-title"), title);
   put(byId("empty-text"), text);

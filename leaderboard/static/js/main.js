@@ -1,4 +1,4 @@
-// The page: what it follows, what it has, and what it shows. ?range=1h, ?kiosk and ?theme=dark come from its address.
+// The page: the range it follows, the figures it has received, and those it shows; ?range=1h, ?kiosk and ?theme=dark set it up.
 
 import { SeriesChart } from "./chart.js";
 import { Feed } from "./feed.js";
@@ -12,36 +12,46 @@ const byId = (id) => document.getElementById(id);
 const address = new URL(location.href);
 const radios = [...document.querySelectorAll("#ranges input")];
 const page = { range: "5m", all: { action: false, country: false }, paused: false, link: "connecting", boards: null, status: null };
+const painted = { boards: null, status: null };
 
 document.documentElement.classList.toggle("kiosk", address.searchParams.has("kiosk"));
 if (["dark", "light"].includes(address.searchParams.get("theme"))) document.documentElement.dataset.theme = address.searchParams.get("theme");
 if (radios.some((radio) => radio.value === address.searchParams.get("range"))) page.range = address.searchParams.get("range");
 
 const tables = {
-  action: new BoardTable(byId("action"), "Last action", (all) => wantAll("action", all)),
-  country: new BoardTable(byId("country"), "Country", (all) => wantAll("country", all)),
+  action: new BoardTable(byId("action"), "Last action", (all) => showAll("action", all)),
+  country: new BoardTable(byId("country"), "Country", (all) => showAll("country", all)),
 };
 const chart = new SeriesChart(byId("plot"), byId("series-note"));
 const feed = new Feed({
-  onBoards: (boards) => take({ boards }),
-  onStatus: (status) => take({ status }),
-  onLink: (link) => link !== page.link && take({ link }),
+  onBoards: (boards) => update({ boards }),
+  onStatus: (status) => update({ status }),
+  onLink: (link) => link !== page.link && update({ link }),
 });
 
-function take(news) {
-  Object.assign(page, news);
-  const shown = page.paused ? page.held : page.boards;
-  showState(stateOf(page), page.status?.as_of && shown?.as_of);
-  if (page.paused) return;
-  if (news.status) showHealth(page.status);
-  if (news.status || news.boards) document.body.dataset.empty = String(showEmpty(page.status));
-  if (news.boards) showBoards();
+/** Paused, the page keeps what is painted; where nothing was painted before the pause, the first reading still is, once. */
+function update(changes) {
+  Object.assign(page, changes);
+  const boards = page.boards?.range === page.range ? page.boards : null; // null: of the range that was followed before
+  const first = boards ? painted.boards?.range !== page.range : !painted.status;
+  if (page.status && (first || !page.paused)) paint(page.status, boards);
+  showState(stateOf(page), painted.status?.as_of && painted.boards?.as_of);
 }
 
-function showBoards() {
-  const { boards } = page;
-  if (boards.range !== page.range) return; // of the range that was followed before
-  page.held = boards;
+/** Boards are painted with a status or not at all: paused between the two, the page would have to change once more. */
+function paint(status, boards) {
+  if (status !== painted.status) {
+    painted.status = status;
+    showHealth(status);
+    document.body.dataset.empty = String(showEmpty(status));
+  }
+  if (boards && boards !== painted.boards) {
+    painted.boards = boards;
+    showBoards(boards);
+  }
+}
+
+function showBoards(boards) {
   byId("boards").dataset.old = "false";
   for (const [name, table] of Object.entries(tables)) {
     const all = page.all[name];
@@ -57,18 +67,18 @@ function follow() {
   feed.follow(page.range, Object.values(page.all).some(Boolean) ? MOST : FEWEST);
 }
 
-/** Until figures of the new range come, those of the one before say that they are not: the database may be away. */
+/** Until the new range's figures come, those shown are marked as another range's: the database may be unavailable. */
 function markOld() {
-  if (!page.held) return;
-  if (page.held.range === page.range) return take({ boards: page.held });
+  if (!painted.boards) return;
+  if (painted.boards.range === page.range) return showBoards(painted.boards);
   byId("boards").dataset.old = "true";
   for (const table of Object.values(tables)) table.markOld();
   chart.markOld();
 }
 
-function wantAll(name, all) {
+function showAll(name, all) {
   page.all[name] = all;
-  if (page.paused) pause(false); // what is held has no more rows to show
+  if (page.paused) pause(false); // the painted reading has no more rows
   follow();
 }
 
@@ -84,7 +94,7 @@ byId("ranges").addEventListener("change", (event) => {
 function pause(paused) {
   page.paused = paused;
   byId("pause").textContent = paused ? "Resume" : "Pause";
-  take(paused ? {} : { ...(page.boards && { boards: page.boards }), ...(page.status && { status: page.status }) });
+  update({});
 }
 
 byId("pause").addEventListener("click", () => pause(!page.paused));

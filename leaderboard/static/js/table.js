@@ -12,7 +12,7 @@ const HEADINGS = [
   ["share", "Share"],
   ["trend", "Trend"],
 ];
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 function make(tag, className, text) {
   const made = document.createElement(tag);
@@ -22,7 +22,7 @@ function make(tag, className, text) {
 }
 
 export class BoardTable {
-  /** `section` gets the table; `onAll(wanted)` is called when all rows are wanted, or no longer. */
+  /** `section` gets the table; `onAll(all)` is called when the viewer requests all rows, or only the first again. */
   constructor(section, title, onAll) {
     this.rows = new Map();
     this.note = section.querySelector(".count");
@@ -33,6 +33,7 @@ export class BoardTable {
     this.scroller.append(table);
     this.more = make("button", "button more");
     this.more.type = "button";
+    this.more.hidden = true; // until there are rows
     this.more.setAttribute("aria-expanded", "false");
     this.more.addEventListener("click", () => onAll(this.more.getAttribute("aria-expanded") !== "true"));
     section.append(this.scroller, this.more);
@@ -50,7 +51,7 @@ export class BoardTable {
     return head;
   }
 
-  /** Show a board; `all` says whether all of its rows have been asked for. */
+  /** Show a board; `all`: whether all of its rows were requested. */
   render(board, { all, fewest }) {
     const before = new Map([...this.rows].map(([entry, row]) => [entry, row.element.offsetTop]));
     const compared = board.entries.some((row) => row.previous_rank !== null);
@@ -73,7 +74,7 @@ export class BoardTable {
     this.more.setAttribute("aria-expanded", String(all));
   }
 
-  /** Say that the rows are of another range than the one that was chosen. */
+  /** Mark the rows: they are of another range than the chosen one. */
   markOld() {
     this.note.textContent = "not read yet";
   }
@@ -119,19 +120,19 @@ export class BoardTable {
   #change(cell, { rank, previous_rank: previous }, compared) {
     const moved = previous === null ? 0 : previous - rank;
     cell.dataset.way = moved > 0 ? "up" : moved < 0 ? "down" : "none";
-    const words = moved ? `${moved > 0 ? "up" : "down"} ${Math.abs(moved)}` : compared && previous === null ? "new" : "";
-    const shown = moved ? `${moved > 0 ? "▲" : "▼"}${Math.abs(moved)}` : words;
-    if (cell.textContent === shown + (moved ? words : "")) return;
+    const text = moved ? `${moved > 0 ? "up" : "down"} ${Math.abs(moved)}` : compared && previous === null ? "new" : "";
+    const shown = moved ? `${moved > 0 ? "▲" : "▼"}${Math.abs(moved)}` : text;
+    if (cell.textContent === shown + (moved ? text : "")) return;
     const mark = make("span", "", shown);
     cell.replaceChildren(mark);
     if (moved) {
       mark.setAttribute("aria-hidden", "true");
-      cell.append(make("span", "hidden", words));
+      cell.append(make("span", "hidden", text));
     }
   }
 
   #glide(before) {
-    if (still.matches || document.hidden) return;
+    if (reducedMotion.matches || document.hidden) return;
     for (const [entry, { element }] of this.rows) {
       const from = before.get(entry);
       const moved = from === undefined ? 0 : from - element.offsetTop;
