@@ -50,7 +50,7 @@ def build(
 
 
 def flow() -> Dataflow:
-    """Return the graph between Kafka and MariaDB, as the environment says."""
+    """Return the graph between Kafka and MariaDB, as configured by the environment."""
     try:
         settings = Settings.from_environment()
     except Fatal as fatal:

@@ -103,7 +103,7 @@ def _setting(parse: Callable[[str], Any], allowed: str, default: Any = MISSING, 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment says. A field's variable is its name in capitals."""
+    """The configuration, from the environment. A field's variable is its name in capitals."""
 
     kafka_bootstrap_servers: str = _setting(_text, "host:port, several separated by commas", "127.0.0.1:9092")
     kafka_group_id: str = _setting(_text, "a consumer group's name", "website-analytics")

@@ -10,6 +10,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message,
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 
 from clients import kafka_config
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -29,9 +30,11 @@ _REFUSED = frozenset(
 )
 
 # _NOENT is librdkafka's "no leaders found".
-_AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT})
+_UNAVAILABLE = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT}
+)
 
-# What a broker says of a partition while its leader changes, or while it has only just started.
+# A broker's errors for a partition while its leader changes, or while the broker has only just started.
 _MOVING = frozenset(
     {
         KafkaError._NOENT,
@@ -66,7 +69,7 @@ def printable(value: bytes | None) -> str:
 
 
 class Topic(NamedTuple):
-    """What Kafka says of a topic."""
+    """A topic as Kafka describes it."""
 
     name: str
     topic_id: str
@@ -80,7 +83,7 @@ def _as_kafka_writes(topic_id: str) -> str:
 
 @contextmanager
 def translated(doing: str, admin: AdminClient | None = None) -> Iterator[None]:
-    """Turn an error of Kafka into the line that ends the run; `doing` says what was tried, perhaps by `admin`.
+    """Translate an error of Kafka into the one that ends the run; `doing` names what was tried, perhaps by `admin`.
 
     :raises Fatal: always CONFIG where Kafka refuses us, UNAVAILABLE where it cannot be reached.
     """
@@ -88,25 +91,25 @@ def translated(doing: str, admin: AdminClient | None = None) -> Iterator[None]:
         yield
     except KafkaException as error:
         if admin:
-            admin.poll(0)  # what its connections have met is only told here
+            admin.poll(0)  # its connections' errors are only delivered here
         raise fatal_of(error.args[0], doing) from error
 
 
 def fatal_of(error: KafkaError, doing: str) -> Fatal:
-    """Return the line for an error of Kafka."""
-    said = f"{doing}: {error.name()}: {error.str()}"
+    """Return the error that ends the run for an error of Kafka."""
+    text = f"{doing}: {error.name()}: {error.str()}"
     if error.code() == KafkaError._INVALID_ARG:
-        return Fatal(f"{said}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
+        return Fatal(f"{text}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
     if error.code() in _REFUSED:
-        return Fatal(f"{said}; check the credentials in KAFKA_CONFIG_* and the topics' ACLs", ExitCode.CONFIG)
-    if error.code() in _AWAY:
+        return Fatal(f"{text}; check the credentials in KAFKA_CONFIG_* and the topics' ACLs", ExitCode.CONFIG)
+    if error.code() in _UNAVAILABLE:
         why = kafka_config.connection_errors.recent()
         if why and why.code() in _REFUSED:
             return fatal_of(why, doing)
         because = f" ({why.str()})" if why else ""
-        message = f"{said}{because}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+        message = f"{text}{because}; is Kafka running, and is KAFKA_BOOTSTRAP_SERVERS right?"
         return Fatal(message, ExitCode.UNAVAILABLE)
-    return Fatal(said, ExitCode.ABORTED)
+    return Fatal(text, ExitCode.ABORTED)
 
 
 def admin_client(settings: Settings) -> AdminClient:
@@ -119,9 +122,9 @@ def admin_client(settings: Settings) -> AdminClient:
 
 
 def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, Topic | None]:
-    """Ask Kafka for topics by name; one that does not exist is None.
+    """Return topics by name; one that does not exist is None.
 
-    :raises Fatal: Kafka is away or refuses.
+    :raises Fatal: Kafka is unavailable or refuses.
     """
     names = list(topics)
     found: dict[str, Topic | None] = {}
@@ -146,25 +149,25 @@ def offsets(
 
     Waits 10 s at most for a leader, where there is none just now.
 
-    :raises Fatal: Kafka is away, refuses, or knows no such partition.
+    :raises Fatal: Kafka is unavailable, refuses, or has no such partition.
     """
-    asked = {TopicPartition(topic, partition): spec for partition in partitions}
-    deadline = time.monotonic() + kafka_config.REQUEST_TIMEOUT_S
+    requested = {TopicPartition(topic, partition): spec for partition in partitions}
+    deadline = Deadline(kafka_config.REQUEST_TIMEOUT_S)
     with translated(f"offsets of topic {topic!r}", admin):
         while True:
             answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
-                asked, isolation_level=isolation, request_timeout=kafka_config.REQUEST_TIMEOUT_S
+                requested, isolation_level=isolation, request_timeout=kafka_config.REQUEST_TIMEOUT_S
             )
             try:
                 return {at.partition: future.result().offset for at, future in answers.items()}
             except KafkaException as error:
-                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                if error.args[0].code() not in _MOVING or deadline.passed:
                     raise
             time.sleep(_MOVING_S)
 
 
 def refuse_compacted(admin: AdminClient, topic: str) -> None:
-    """Refuse an input topic that Kafka compacts: it forgets visits that have a key.
+    """Refuse an input topic that Kafka compacts: compaction deletes visits that have a key.
 
     :raises Fatal: CONFIG when cleanup.policy names compact.
     """

@@ -164,7 +164,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _is_tls(error: BaseException | None) -> bool:
-    """Tell whether a certificate was refused: the connector hides that behind an error of its own."""
+    """Return whether a certificate was refused: the connector wraps that in an error of its own."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

@@ -1,4 +1,4 @@
-"""Every error number of MariaDB that the project tells apart: what kind it is, and its cure.
+"""Every error number of MariaDB that the project distinguishes: its kind and its cure.
 
 Numbers below 2000 and above 3000 are the server's (https://mariadb.com/kb/en/mariadb-error-codes/), the others the
 client library's. docs/mariadb-errors.md lists them all; a number that is missing here ends the run with code 70.
@@ -54,7 +54,7 @@ ERRORS: dict[int, ServerError] = {
     1159: ServerError("ER_NET_READ_INTERRUPTED", Kind.LOST, _NETWORK),
     1160: ServerError("ER_NET_ERROR_ON_WRITE", Kind.LOST, _NETWORK),
     1161: ServerError("ER_NET_WRITE_INTERRUPTED", Kind.LOST, _NETWORK),
-    1180: ServerError("ER_ERROR_DURING_COMMIT", Kind.LOST, "the position tells whether the commit arrived"),
+    1180: ServerError("ER_ERROR_DURING_COMMIT", Kind.LOST, "the position shows whether the commit arrived"),
     1184: ServerError("ER_NEW_ABORTING_CONNECTION", Kind.LOST, _NETWORK),
     1203: ServerError("ER_TOO_MANY_USER_CONNECTIONS", Kind.LOST, _USER_LIMIT),
     1226: ServerError("ER_USER_LIMIT_REACHED", Kind.LOST, _USER_LIMIT),

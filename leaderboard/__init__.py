@@ -1,1 +1,1 @@
-"""The leaderboard: the time that visitors spend in the shop, by country and by last action."""
+"""The leaderboard: the time spent in the shop, by country and by last action."""

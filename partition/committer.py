@@ -72,7 +72,7 @@ class Committer:
     """One thread that commits the batches of one partition.
 
     Each sink hands over its half of a batch; the committer takes those of which it has both. Group commit: it
-    begins as soon as the commit before has ended and something waits, with all that has gathered, but no sooner
+    begins as soon as the commit before has ended and a batch waits, with all that have gathered, but no sooner
     than the flush interval after it began the one before.
 
     `position` is where the database stands: the source reads it, and nothing else. `failure` is what ended the
@@ -143,7 +143,7 @@ class Committer:
                 self._commit_batches()
         except Fatal as fatal:
             self._fail(fatal)
-        except Exception as error:  # a defect: without this the thread would end in silence, and the dataflow hang
+        except Exception as error:  # a defect: otherwise the thread would end unnoticed, and the dataflow hang
             logger.exception("%s: the committer has failed", self._where, extra={"action": "defect"})
             message = f"{self._where}: {type(error).__name__} in the committer: {error}; report this"
             self._fail(Fatal(message, ExitCode.ABORTED))

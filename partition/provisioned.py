@@ -1,4 +1,4 @@
-"""What a database was provisioned for, compared with Kafka and the settings: nothing that differs is claimed."""
+"""What a database was provisioned for, compared with Kafka and the settings: no partition is taken when they differ."""
 
 from confluent_kafka.admin import AdminClient
 
@@ -14,7 +14,7 @@ from settings import Settings
 def compare(settings: Settings, admin: AdminClient) -> Pipeline:
     """Compare database, topics and settings.
 
-    :raises Fatal: one line for what is away, missing or different.
+    :raises Fatal: a server is unavailable, or something is missing or different.
     """
     login = Login.dataflow(settings)
     try:

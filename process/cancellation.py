@@ -14,7 +14,7 @@ class Cancellation:
         self._requested = threading.Event()
 
     def request(self) -> None:
-        """Ask the work to end."""
+        """Request the end."""
         self._requested.set()
 
     def is_requested(self) -> bool:

@@ -1,10 +1,10 @@
-"""How long something may take."""
+"""How long an operation may take."""
 
 import time
 
 
 class Deadline:
-    """A moment in the future by the monotonic clock, which nobody sets."""
+    """A moment in the future by the monotonic clock, which is never set."""
 
     def __init__(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds

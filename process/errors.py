@@ -1,4 +1,4 @@
-"""How the project ends when it cannot go on: one line, and an exit code that says whether a restart can help."""
+"""How a process ends when it cannot continue: one message, and an exit code that shows whether a restart can help."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     DIFFERENCES = 1  # verify found the database different from the log
     PARTIAL = 3  # verify could not compare a part: retention has taken it, or it is not provisioned
     DATA = 65  # positions, log and outputs contradict each other: a person has to look
-    UNAVAILABLE = 69  # Kafka or MariaDB is away: a restart helps when it is back
+    UNAVAILABLE = 69  # Kafka or MariaDB is unavailable: a restart helps when it is back
     ABORTED = 70  # what cannot be retried in place: a restart begins at the committed position
     HELD = 75  # another dataflow owns a partition
     CONFIG = 78  # a setting, a credential or the provisioning is wrong: no restart helps
@@ -53,7 +53,7 @@ def end_process(fatal: Fatal) -> NoReturn:
     Bytewax would print 10-80 lines of its own for an exception in a source or sink, not always the Python
     one, and exit with 134. Ending at once is safe: nothing is committed but by a flush (crash-only).
     """
-    _ending.acquire()  # and never released: of several workers that find the same, one says it
+    _ending.acquire()  # and never released: of several threads that fail, one logs it
     logger.critical("%s", fatal.message, extra={"action": "fatal", "exit_code": int(fatal.code)})
     try:
         logging.shutdown()

@@ -59,7 +59,7 @@ class _OutputsPartition(StatefulSinkPartition[OutputBatch, None]):
             self._owner.on_fatal(fatal)
 
     def snapshot(self) -> None:
-        return None  # the topics themselves tell what they hold
+        return None  # the topics themselves show what they hold
 
     def close(self) -> None:
         """Commit nothing: Bytewax also closes after an exception and on Ctrl-C. The source stops the committer."""
@@ -69,7 +69,7 @@ class KafkaSink(FixedPartitionedSink[OutputBatch, None]):
     """Carts and rejects to their topics, in Kafka transactions.
 
     Items in: (partition name, OutputBatch). Unit of parallelism: the input's Kafka partition. After a crash: the
-    topics' tails tell what is there already.
+    topics' tails show what is there already.
     """
 
     def __init__(self, settings: Settings, owner: PartitionOwner) -> None:

@@ -16,7 +16,7 @@ from sinks.delivery import STEP_S, Delivery
 logger = logging.getLogger(__name__)
 
 LIMIT_S = 60.0
-_RESENDS = 3  # a refused message may cost two: the producer's sequence numbers have to start anew after it
+_RESENDS = 3  # a refused message may cost two: the producer's sequence numbers start over after it
 _PAUSE_S = 0.02
 _ABANDON_S = 1.0
 
@@ -69,7 +69,7 @@ class OutputTransaction:
         return True
 
     def _send_step(self) -> bool:
-        """Go on until all is delivered or refused, for a bounded time; return whether it is."""
+        """Send until all is delivered or refused, for a bounded time; return whether it is."""
         if not self._begun:
             self._producer.begin_transaction()
             self._begun = True

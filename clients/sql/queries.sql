@@ -64,7 +64,7 @@ EXECUTE IMMEDIATE CONCAT('CREATE USER IF NOT EXISTS ', QUOTE(?), '@', QUOTE(?), 
 -- grant_dataflow -- In a grant's database name _ stands for any character: it is escaped.
 EXECUTE IMMEDIATE CONCAT('GRANT SELECT, INSERT, UPDATE ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
 
--- grant_reader -- The leader board only reads.
+-- grant_reader -- The leaderboard only reads.
 EXECUTE IMMEDIATE CONCAT('GRANT SELECT ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
 
 -- any_totals -- Whether anything has been counted.

@@ -27,7 +27,7 @@ def lines_of(rejected: Rejected, *, most_bytes: int) -> Iterator[str]:
 def _truncated(content: bytes | None, most_bytes: int) -> str:
     if content is None or len(content) <= most_bytes:
         return printable(content)
-    # A character cut in two would have the whole shown as bytes: leave it out.
+    # A split character would have the whole shown as bytes: leave it out.
     head = content[:most_bytes].decode(errors="ignore").encode()
     head = head if content.startswith(head) and len(head) > most_bytes - 4 else content[:most_bytes]
     return f"{printable(head)}… ({len(content)} bytes)"

@@ -76,7 +76,7 @@ class Reader:
         return None
 
     def rest(self) -> timedelta:
-        """Return how long the source does not want to be polled; nothing if at once."""
+        """Return how long the source waits for its next poll; zero if it does not."""
         awake = self.part.next_awake()
         return timedelta(0) if awake is None else awake - datetime.now(UTC)
 
@@ -127,7 +127,7 @@ class SinkPart:
         return self.committer.position
 
     def has_committed(self, end: int) -> bool:
-        """Tell whether it has committed up to `end`.
+        """Return whether it has committed up to `end`.
 
         :raises Fatal: it has failed.
         """

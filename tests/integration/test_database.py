@@ -1,4 +1,4 @@
-"""Connections to MariaDB: what holds on each of them, and how the server's errors become ours."""
+"""Connections to MariaDB: what holds on each of them, and how the server's errors are translated."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_what_holds_on_every_connection(connection: Any) -> None:
     ],
     ids=["password", "user", "database of others"],
 )
-def test_a_refused_login_is_one_line(settings: Settings, change: dict[str, str], words: str) -> None:
+def test_a_refused_login_is_one_message(settings: Settings, change: dict[str, str], words: str) -> None:
     """It names the server and the user, never the password."""
     with pytest.raises(Fatal) as caught:
         mariadb.connect(Login.dataflow(replace(settings, **change)))  # type: ignore[arg-type]
@@ -61,8 +61,8 @@ def test_a_refused_login_is_one_line(settings: Settings, change: dict[str, str],
     assert "wrong" not in caught.value.message
 
 
-def test_a_server_that_is_away_may_come_back(settings: Settings) -> None:
-    """Nobody listens: not an end, but a reason to try again."""
+def test_an_unavailable_server_is_a_lost_connection(settings: Settings) -> None:
+    """No server listens there: the caller retries."""
     with pytest.raises(ConnectionLost) as caught:
         mariadb.connect(Login.dataflow(replace(settings, mariadb_port=free_port())))
     fatal = mariadb.unavailable(caught.value)
@@ -76,7 +76,7 @@ def test_localhost_means_the_port_that_is_set(settings: Settings) -> None:
 
 
 def test_a_missing_table_is_not_provisioned(connection: Any) -> None:
-    """The line says what to run."""
+    """The message names the command."""
     with pytest.raises(Fatal, match=r"error 1146: .*; run python -m ops provision") as caught:
         execute(connection, "SELECT * FROM no_such_table")
     assert caught.value.code == ExitCode.CONFIG
@@ -90,14 +90,14 @@ def test_a_forbidden_statement_is_a_matter_of_accounts(connection: Any) -> None:
 
 
 def test_any_other_error_ends_the_run(connection: Any) -> None:
-    """With what the server said; strict mode makes a value that does not fit such an error."""
+    """With the server's own text; strict mode makes a value that does not fit such an error."""
     with pytest.raises(Fatal, match=r"^trying: error 1406: ") as caught:
         execute(connection, "UPDATE progress SET topic = REPEAT('x', 300)")
     assert caught.value.code == ExitCode.ABORTED
 
 
 def test_a_killed_connection_is_lost(connection: Any, settings: Settings) -> None:
-    """KILL, a restart, a cut: nobody knows what became of the last commit."""
+    """KILL, a restart, a reset: whether the last commit arrived is unknown."""
     admin = mariadb.connect(Login.admin(settings))
     execute(admin, f"KILL {execute(connection, 'SELECT CONNECTION_ID()')[0][0]}")
     admin.close()

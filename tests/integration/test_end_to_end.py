@@ -29,7 +29,7 @@ def test_promise_6_same_totals_at_any_size(
 
 
 def test_promise_6_rescaled_between_runs(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    """2 processes, then 1 thread, then 3 threads in each of 2 processes: each goes on where the last one stood."""
+    """2 processes, then 1 thread, then 3 threads in each of 2 processes: each resumes where the last one ended."""
     sent = []
     for seed, (processes, workers) in enumerate([(2, 1), (1, 1), (2, 3)]):
         more = traffic(15_000, seed=seed)
@@ -64,7 +64,7 @@ def test_promise_3_nothing_is_lost_in_silence(settings: Settings, environment: d
 def test_promise_5_the_plain_command_is_the_safe_command(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Run, end and run again without recovery flags: it goes on where the database is, and counts nothing twice."""
+    """Run, end and run again without recovery flags: it resumes where the database is, and counts nothing twice."""
     truth = send(settings, 8000)
     for _ in range(3):
         run_to_end(environment, tmp_path, workers=4)
@@ -74,7 +74,7 @@ def test_promise_5_the_plain_command_is_the_safe_command(
 def test_promise_7_a_second_copy_ends_and_changes_nothing(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """It ends with one line that names the holder; the first one goes on."""
+    """It ends with one message that names the holder; the first one continues."""
     with running(environment, tmp_path, workers=4) as first:
         truth = send(settings, 5000)
         wait_until(lambda: progressed(settings) == 5000, deadline_s=60, what="5000 messages counted")

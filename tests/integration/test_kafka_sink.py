@@ -31,7 +31,7 @@ def batch(
 ) -> OutputBatch:
     """Return a batch with these cart lines and rejected values, by offset."""
     refused = [
-        Reject(message(offset, value, key=b"visitor"), Rejection(Reason.MALFORMED, "msgspec.DecodeError", "no JSON"))
+        Reject(message(offset, value, key=b"key"), Rejection(Reason.MALFORMED, "msgspec.DecodeError", "no JSON"))
         for offset, value in (rejects or {}).items()
     ]
     return OutputBatch(0, begin, end, list((carts or {}).items()), refused)
@@ -80,7 +80,7 @@ def test_carts_and_rejects_name_their_visit(settings: Settings) -> None:
         (0, f"{origin}/8".encode(), b"eight"),
     ]
     (reject,) = read_committed(settings, settings.rejected_topic)
-    assert (reject.partition, reject.key, reject.value) == (0, b"visitor", b"?")
+    assert (reject.partition, reject.key, reject.value) == (0, b"key", b"?")
     assert reject.headers == (
         ("visit", f"{origin}/5".encode()),
         ("reason", b"malformed"),
@@ -101,7 +101,7 @@ def test_a_batch_without_outputs_needs_no_transaction(settings: Settings) -> Non
 
 
 def test_close_commits_nothing(settings: Settings) -> None:
-    """Bytewax closes after an exception and on Ctrl-C too: what was not committed then is the next claim's."""
+    """Bytewax closes after an exception and on Ctrl-C too: what was not committed then is the next owner's."""
     with sink_of(replace(settings, flush_interval_ms=10_000)) as sink:
         sink.write(batch(0, 10, carts={3: "three"}))
         sink.hand_over(batch(10, 20, carts={11: "eleven"}, rejects={12: b"?"}))

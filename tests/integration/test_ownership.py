@@ -1,4 +1,4 @@
-"""The claim: one owner at a time, positions read only when nobody else can move them, nothing guessed."""
+"""Ownership: one owner at a time, positions read only when no other owner can move them, nothing guessed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,9 +36,9 @@ def statements(settings: Settings) -> list[Any]:
 
 
 def refusal(settings: Settings) -> Fatal:
-    """Return what a claim of partition 0 ends with."""
+    """Return the error that taking partition 0 ends with."""
     with pytest.raises(Fatal) as caught, owned(settings):
-        pytest.fail("it was claimed")
+        pytest.fail("it was taken")
     return caught.value
 
 
@@ -50,7 +50,7 @@ def test_it_begins_with_nothing(settings: Settings) -> None:
         assert partition.tails == (NOTHING, NOTHING)
 
 
-def test_a_second_claim_names_the_holder_and_disturbs_nothing(
+def test_a_second_owner_names_the_holder_and_disturbs_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits a while, then refuses; the first one's lock and producer stay as they are."""
@@ -94,9 +94,9 @@ def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any
     taking = owner.begin(0)
     try:
         wait_until(
-            lambda: any(str(said).startswith("SELECT next_offset") for said in statements(settings)),
+            lambda: any(str(statement).startswith("SELECT next_offset") for statement in statements(settings)),
             deadline_s=30,
-            what="the claim waits for the row",
+            what="it waits for the row",
         )
         administrator.commit()
         assert taking.result(DEADLINE_S).owned.start == 77
@@ -105,7 +105,7 @@ def test_a_commit_under_way_is_waited_for(settings: Settings, administrator: Any
 
 
 def test_another_producers_open_transaction_is_waited_for(settings: Settings) -> None:
-    """It hides what lies behind it in the output topic: the claim stands when it has ended."""
+    """It hides what lies behind it in the output topic: the partition is owned when it has ended."""
     foreign = Producer(kafka_config.client_config(settings, transactional_id=f"{settings.carts_topic}-foreign"))
     foreign.init_transactions(30)
     foreign.begin_transaction()
@@ -123,7 +123,7 @@ def test_another_producers_open_transaction_is_waited_for(settings: Settings) ->
 
 
 def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
-    """Before the producer is claimed: theirs goes on."""
+    """Before the producer is fenced: theirs still works."""
     with owned(settings) as (_, theirs):
         theirs.producer.begin_transaction()
         key = f"{theirs.pipeline.pipeline_id}/{theirs.pipeline.topic_id}/0/5"
@@ -140,7 +140,7 @@ def test_another_pipelines_outputs_are_refused(settings: Settings) -> None:
 
 
 def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
-    """At the start, and also where it goes between the start and the claim."""
+    """At the start, and also where it is deleted between the start and taking ownership."""
     owner = owner_of(settings)
     owner.pipeline()
     query(settings, "DELETE FROM progress")
@@ -154,22 +154,22 @@ def test_a_row_that_is_gone_is_not_guessed(settings: Settings) -> None:
     wait_until(lambda: not statements(settings), deadline_s=30, what="no connection left")
 
 
-def test_a_partition_of_another_process_has_no_claim_here(settings: Settings) -> None:
+def test_a_partition_of_another_process_has_no_committer_here(settings: Settings) -> None:
     """Source and sinks of a partition run on one worker; if they did not, nothing would be written."""
     with pytest.raises(Fatal, match="partition 0: its source and its sinks run in different processes") as caught:
         PartitionOwner(settings).of(0)
     assert caught.value.code == ExitCode.ABORTED
 
 
-def test_a_claim_given_up_while_it_waits(settings: Settings) -> None:
+def test_ownership_cancelled_while_it_waits(settings: Settings) -> None:
     """It ends without the lock, and leaves no connection behind."""
     with owned(settings):
         owner = owner_of(settings)
         owner.begin(0)
         wait_until(
-            lambda: any(str(said).startswith("SELECT GET_LOCK") for said in statements(settings)),
+            lambda: any(str(statement).startswith("SELECT GET_LOCK") for statement in statements(settings)),
             deadline_s=30,
-            what="the second claim waits for the lock",
+            what="the second owner waits for the lock",
         )
         owner.release(0)
         wait_until(lambda: len(statements(settings)) == 1, deadline_s=30, what="the first one's connection alone")
@@ -189,7 +189,7 @@ def test_a_claim_given_up_while_it_waits(settings: Settings) -> None:
 def test_a_wrong_way_to_log_in_is_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], words: str
 ) -> None:
-    """A listener that speaks neither TLS nor SASL: the line tells more than that nothing came in time."""
+    """A listener that speaks neither TLS nor SASL: the message names more than a time-out."""
     monkeypatch.setattr(kafka_config, "REQUEST_TIMEOUT_S", 2.0)
     secret = {"sasl.username": "user", "sasl.password": "never shown"} if "sasl.mechanisms" in config else {}
     refused = refusal(replace(settings, kafka_config=config | secret))

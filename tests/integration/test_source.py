@@ -52,7 +52,7 @@ def assert_contiguous(reader: Reader, *, begin: int = 0) -> None:
 
 
 def is_full(reader: Reader) -> bool:
-    """Tell whether it has read something, and polls for the committer since then."""
+    """Return whether it has read messages, and waits for the committer."""
     return reader.end > 0 and timedelta(0) < reader.rest() <= timedelta(milliseconds=1)
 
 

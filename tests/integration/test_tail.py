@@ -71,8 +71,8 @@ def test_control_and_aborted_records_are_passed_over(
 
 def test_records_of_others_are_passed_over(reader: TailReader, carts: OutputTopic, producer: Producer) -> None:
     """Foreign ones, another topic_id's, another partition's, another pipeline's: far more than a first look sees."""
-    strange = ["", "no origin", key(90, topic_id="older"), key(91, partition=1), key(92, pipeline="f" * 32)]
-    send(producer, carts.name, [key(8), *strange * 300], ends_by=producer.commit_transaction)
+    foreign = ["", "no origin", key(90, topic_id="older"), key(91, partition=1), key(92, pipeline="f" * 32)]
+    send(producer, carts.name, [key(8), *foreign * 300], ends_by=producer.commit_transaction)
     assert reader.tail(carts, OURS, TOPIC_ID) == 8
 
 
@@ -132,7 +132,7 @@ def test_a_transaction_that_stays_open_is_named(
     producer: Producer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody waits for ever: the line says where it is."""
+    """The wait is bounded: the message names the place."""
     monkeypatch.setattr(tail_module, "_OPEN_TRANSACTION_S", 0.5)
     send(producer, carts.name, ["foreign"], ends_by=lambda _: None)
     with pytest.raises(Fatal, match="partition 0: another producer's transaction has been open at offset 0") as caught:

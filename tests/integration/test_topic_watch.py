@@ -69,7 +69,7 @@ def found(watch: TopicWatch) -> Fatal:
 def test_a_topic_that_was_created_anew(
     settings: Settings, admin: AdminClient, pipeline: Pipeline, watch: TopicWatch
 ) -> None:
-    """The name is the same, the id is another: its offsets mean something else."""
+    """The name is the same, the id is another: its offsets mean other messages."""
     recreate(admin, settings)
     watch.start(pipeline, admin)
     fatal = found(watch)

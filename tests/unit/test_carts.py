@@ -29,7 +29,7 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)
     ],
 )
 def test_cart_line(visit: Visit, line: str) -> None:
-    """UTC, milliseconds cut and not rounded, Z, RFC 4180 quoting."""
+    """UTC, truncated to milliseconds, not rounded, Z, RFC 4180 quoting."""
     assert cart_line(visit) == line
 
 

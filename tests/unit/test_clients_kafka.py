@@ -35,25 +35,25 @@ def test_whose_word_counts() -> None:
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, ExitCode.CONFIG, "and the topics' ACLs"),
         (KafkaError._TRANSPORT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
         (KafkaError._TIMED_OUT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
-        (KafkaError.UNKNOWN, ExitCode.ABORTED, "UNKNOWN: what Kafka said"),
+        (KafkaError.UNKNOWN, ExitCode.ABORTED, "UNKNOWN: Kafka's text"),
     ],
 )
 def test_an_error_is_one_line_with_its_cure(error: int, code: ExitCode, cure: str) -> None:
-    """It tells what was tried, what Kafka said, and what to look at."""
+    """It contains what was tried, Kafka's text, and what to look at."""
     with pytest.raises(Fatal) as caught, kafka.translated("reading topic 'visits'"):
-        raise KafkaException(KafkaError(error, "what Kafka said"))
+        raise KafkaException(KafkaError(error, "Kafka's text"))
     assert caught.value.code == code
     assert caught.value.message.startswith("reading topic 'visits': ")
-    assert "what Kafka said" in caught.value.message
+    assert "Kafka's text" in caught.value.message
     assert caught.value.message.endswith(cure)
     assert "\n" not in caught.value.message
 
 
 def test_a_time_out_names_what_the_connections_met() -> None:
-    """A request that times out does not say why; the last error of a connection does."""
+    """A request that times out has no cause; the last error of a connection has."""
     record = kafka_config.client_config(SETTINGS)["error_cb"]
     record(KafkaError(KafkaError._RESOLVE, "no such host"))
-    record(KafkaError(KafkaError._ALL_BROKERS_DOWN, "says nothing"))
+    record(KafkaError(KafkaError._ALL_BROKERS_DOWN, "no cause"))
     fatal = kafka.fatal_of(KafkaError(KafkaError._TIMED_OUT, "timed out"), "Kafka at kafka:9092")
     assert fatal.code == ExitCode.UNAVAILABLE
     assert "(no such host)" in fatal.message
@@ -64,7 +64,7 @@ def test_a_time_out_names_what_the_connections_met() -> None:
 
 
 def test_a_wrong_variable_is_named() -> None:
-    """librdkafka refuses a value: the line says which."""
+    """librdkafka refuses a value: the message names it."""
     wrong = Settings(kafka_config={"security.protocol": "magic"})
     with pytest.raises(Fatal, match=r"security\.protocol.*check the KAFKA_CONFIG_\* variables") as caught:
         kafka.admin_client(wrong)

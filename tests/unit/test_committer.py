@@ -97,7 +97,7 @@ class Bench:
         self.wait(lambda: self.committer.position == end, f"a commit up to {end}")
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until something is the case."""
+        """Wait until the condition holds."""
         wait_until(condition, deadline_s=30, what=what)
 
 
@@ -201,7 +201,7 @@ def test_a_fatal_error_is_kept_for_whoever_outlives_it() -> None:
 
 
 def test_a_defect_ends_the_run_with_an_error_message(caplog: pytest.LogCaptureFixture) -> None:
-    """A thread that ended in silence would leave a dataflow that hangs."""
+    """A thread that ended unnoticed would leave a dataflow that hangs."""
     with committing() as bench:
         bench.kafka.error = ZeroDivisionError("division by zero")
         bench.outputs(0, 5)

@@ -47,14 +47,14 @@ def test_visits_become_carts_rejects_and_sums(workers: int) -> None:
 
 
 def test_empty_cuts_reach_both_sinks() -> None:
-    """The sinks have no timer: what asks them to catch up must arrive."""
+    """A gap at the end of the log is committed too: its batch must arrive."""
     outputs, sums = run([("00000", raw_batch(begin=5))], Settings())
     assert [(key, batch.begin, batch.end) for key, batch in outputs] == [("00000", 5, 5)]
     assert [(key, batch.begin, batch.end) for key, batch in sums] == [("00000", 5, 5)]
 
 
 def test_the_order_of_a_partitions_batches_holds() -> None:
-    """Both sinks see every partition's cuts in their order."""
+    """Both sinks get every partition's batches in their order."""
     batches = [(f"{at % 3:05d}", raw_batch(FAQ, begin=at // 3, partition=at % 3)) for at in range(60)]
     outputs, sums = run(batches, Settings(), workers=3)
     for seen in (outputs, sums):
@@ -63,7 +63,7 @@ def test_the_order_of_a_partitions_batches_holds() -> None:
 
 
 def test_echo_prints_each_visit(capfd: pytest.CaptureFixture[str]) -> None:
-    """ECHO=1: every visit is a line on standard output, and goes on as it was."""
+    """ECHO=1: every visit is a line on standard output, and is passed on unchanged."""
     outputs, _ = run([("00000", raw_batch(CART, b"?", FAQ))], Settings(echo=True))
     assert capfd.readouterr().out.splitlines() == [
         "2026-11-23T20:00:01+00:00 'USA' 'SHOPPING_CART' 9 s",

@@ -155,7 +155,7 @@ def test_names_keep_what_is_no_control_character() -> None:
 
 
 def test_a_date_without_a_zone_is_rejected_unless_a_zone_is_named() -> None:
-    """NAIVE_TIMEZONE says what clock it was."""
+    """NAIVE_TIMEZONE names the clock it was taken from."""
     value = visit_bytes(date="2026-07-01T00:30:00")
     assert reason_of(value) == "no_timezone"
     outcome = decode_value(value, BERLIN)

@@ -30,7 +30,7 @@ class Slow(logging.Handler):
     def emit(self, record):
         print(record.getMessage(), file=sys.stderr, flush=True)
         with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait(1)  # for another one that says it too
+            together.wait(1)  # for another thread that fails too
 
 logging.basicConfig(handlers=[Slow()])
 for worker in range(8):
@@ -66,7 +66,7 @@ def test_a_closed_stream_changes_no_code(closed: int) -> None:
 
 
 def test_a_reader_that_has_gone_changes_no_code() -> None:
-    """Standard output is a pipe into something that has ended, as `| head` has."""
+    """Standard output is a pipe into a program that has ended, as `| head` has."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as gone:

@@ -24,7 +24,7 @@ except KeyError:
 """
 
 
-def said(log_format: str) -> str:
+def output_of(log_format: str) -> str:
     """Return what these log calls write to standard error; nothing goes to standard output."""
     command = [sys.executable, "-c", LOGS, log_format]
     done = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, check=True, timeout=60)
@@ -34,7 +34,7 @@ def said(log_format: str) -> str:
 
 def test_json_is_one_object_a_line() -> None:
     """With time, level, logger, message, every extra, and the exception where there is one."""
-    owned, two_lines, failed = map(msgspec.json.decode, said("json").splitlines())
+    owned, two_lines, failed = map(msgspec.json.decode, output_of("json").splitlines())
     written = datetime.fromisoformat(owned.pop("time"))
     assert abs(datetime.now(UTC) - written) < timedelta(minutes=10)
     assert owned == {
@@ -52,10 +52,10 @@ def test_json_is_one_object_a_line() -> None:
 
 def test_text_is_for_people() -> None:
     """Time, level, logger and message; DEBUG is left out."""
-    first, *_ = said("text").splitlines()
+    first, *_ = output_of("text").splitlines()
     assert first.endswith(" INFO     sinks.kafka: Türkiye owned from offset 7")
     assert datetime.fromisoformat(first.partition(" INFO")[0].replace(",", ".")).year >= 2026
-    assert "not this one" not in said("text")
+    assert "not this one" not in output_of("text")
 
 
 def test_what_the_system_could_not_decode_is_escaped() -> None:

@@ -1,4 +1,4 @@
-"""What an output says of the visit that it comes from."""
+"""How an output names the visit that it comes from."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def test_it_is_read_as_it_was_written() -> None:
     [
         None,
         b"",
-        b"visitor 7",
+        b"key 7",
         b"\xff\xfe",
         f"{PIPELINE}/topic/3".encode(),
         f"{PIPELINE}/topic/3/x".encode(),
@@ -37,7 +37,7 @@ def test_it_is_read_as_it_was_written() -> None:
     ],
 )
 def test_anything_else_is_foreign(foreign: bytes | None) -> None:
-    """Nobody else's key is taken for a position of ours."""
+    """A foreign key is never taken for one of ours."""
     assert Origin.parse(foreign) is None
     assert cart_origin(record(foreign, [])) is None
 
@@ -48,7 +48,7 @@ def test_a_cart_names_it_in_its_key() -> None:
 
 
 def test_a_reject_names_it_in_its_last_header() -> None:
-    """Its key is the visitor's; earlier headers of that name are of an earlier life."""
+    """Its key is the shop's; earlier headers of that name were there when it was sent in."""
     older = str(ORIGIN._replace(offset=1)).encode()
     assert reject_origin(record(older, [("visit", older), ("visit", str(ORIGIN).encode()), ("reason", b"x")])) == ORIGIN
     assert reject_origin(record(str(ORIGIN).encode(), [("reason", b"malformed")])) is None

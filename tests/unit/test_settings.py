@@ -1,4 +1,4 @@
-"""Every variable: its default, what it takes, what it says to the rest."""
+"""Every variable: its default, what it accepts, and the error for the rest."""
 
 import re
 from dataclasses import MISSING, fields
@@ -108,27 +108,29 @@ def test_topics_must_differ() -> None:
 
 
 def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
-    """As Docker and Kubernetes hand secrets over; a line end is not part of it. What is said outright goes before it.
+    """As Docker and Kubernetes hand secrets over; a line end is not part of it. A value given directly takes precedence.
 
     So what `python -m ops up` exports holds, whatever was set before.
     """
     secret = tmp_path / "secret"
     secret.write_text("p'a s\n", encoding="utf-8")
     assert Settings.from_environment({"MARIADB_PASSWORD_FILE": str(secret)}).mariadb_password == "p'a s"
-    both = {"MARIADB_PASSWORD_FILE": str(secret), "MARIADB_PASSWORD": "said"}
-    assert Settings.from_environment(both).mariadb_password == "said"
+    both = {"MARIADB_PASSWORD_FILE": str(secret), "MARIADB_PASSWORD": "direct"}
+    assert Settings.from_environment(both).mariadb_password == "direct"
     assert Settings.from_environment(both | {"MARIADB_PASSWORD": ""}).mariadb_password == "p'a s"
     assert "MARIADB_PASSWORD_FILE" in refused(MARIADB_PASSWORD_FILE=str(tmp_path / "none"))
 
 
 def test_no_password_is_shown() -> None:
     """Settings can be logged."""
-    settings = Settings.from_environment({"MARIADB_PASSWORD": "hush", "KAFKA_CONFIG_SASL_PASSWORD": "hush"})
-    assert "hush" not in repr(settings)
+    settings = Settings.from_environment(
+        {"MARIADB_PASSWORD": "secret value", "KAFKA_CONFIG_SASL_PASSWORD": "secret value"}
+    )
+    assert "secret value" not in repr(settings)
 
 
 def test_env_example_lists_every_setting_with_its_default() -> None:
-    """.env.example and settings.py say the same."""
+    """.env.example and settings.py agree."""
     text, _ = (ROOT / ".env.example").read_text(encoding="utf-8").split("# For compose.yaml alone.")
     listed = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE))
     passed_through = {name: listed.pop(name) for name in list(listed) if name.startswith("KAFKA_CONFIG_")}
@@ -144,4 +146,4 @@ def test_env_example_lists_every_setting_with_its_default() -> None:
     assert listed == expected
     for spec in fields(Settings):
         if "allowed" in spec.metadata:
-            assert spec.metadata["allowed"] in text, f"{variable_of(spec)}: say what is allowed"
+            assert spec.metadata["allowed"] in text, f"{variable_of(spec)}: name what is allowed"

@@ -58,7 +58,7 @@ def test_a_visit_looks_as_the_pipeline_expects_it() -> None:
 
 
 def test_rate_and_pauses_do_not_change_the_messages() -> None:
-    """Taken one by one, in odd numbers or by the thousand: the same messages, keys and meanings."""
+    """Taken one by one, a few at a time or by the thousand: the same messages, keys and meanings."""
     arguments = [*ANOMALIES, "--count", "9000"]
     whole = _chunks(arguments)
     for at_once in (1, 7, 1000):

@@ -1,4 +1,4 @@
-"""Replay of recorded visits: their bytes, their meanings and their pace."""
+"""Replay of recorded visits: their bytes, their meanings and their timing."""
 
 from fractions import Fraction
 from pathlib import Path

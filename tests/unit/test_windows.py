@@ -54,13 +54,13 @@ def test_fold_adds_up_by_length_window_board_and_entry() -> None:
 
 
 def test_rejects_are_counted_and_add_nothing() -> None:
-    """A cut of rejects alone has no sums and no latest date."""
+    """A batch of rejects alone has no sums and no latest date."""
     sums = folded(b"?", b"{}")
     assert (sums.visits, sums.rejected, sums.max_timestamp, sums.sums) == (0, 2, None, {})
 
 
 def test_nothing_is_late() -> None:
-    """However the visits are ordered and cut, the sums are the same: a window never closes."""
+    """However the visits are ordered and batched, the sums are the same: a window never closes."""
     dates = [f"2026-11-{day:02d}T20:{minute:02d}:00Z" for day in range(1, 29) for minute in range(0, 60, 7)]
     visits = [visit_bytes(date, "USA", "FAQ", str(at)) for at, date in enumerate(dates)]
     shuffled = random.Random(5).sample(visits, len(visits))
