@@ -46,7 +46,7 @@ def test_visits_become_carts_rejects_and_sums(workers: int) -> None:
     assert (added.begin, added.end, added.visits, added.rejected) == (40, 43, 2, 1)
 
 
-def test_empty_cuts_reach_both_sinks() -> None:
+def test_batches_without_messages_reach_both_sinks() -> None:
     """A gap at the end of the log is committed too: its batch must arrive."""
     outputs, sums = run([("00000", raw_batch(begin=5))], Settings())
     assert [(key, batch.begin, batch.end) for key, batch in outputs] == [("00000", 5, 5)]

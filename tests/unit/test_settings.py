@@ -108,7 +108,7 @@ def test_topics_must_differ() -> None:
 
 
 def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
-    """As Docker and Kubernetes hand secrets over; a line end is not part of it. A value given directly takes precedence.
+    """As Docker and Kubernetes pass secrets; a line end is not part of it. A value given directly has precedence.
 
     So what `python -m ops up` exports holds, whatever was set before.
     """
@@ -124,9 +124,9 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
 def test_no_password_is_shown() -> None:
     """Settings can be logged."""
     settings = Settings.from_environment(
-        {"MARIADB_PASSWORD": "secret value", "KAFKA_CONFIG_SASL_PASSWORD": "secret value"}
+        {"MARIADB_PASSWORD": "never shown", "KAFKA_CONFIG_SASL_PASSWORD": "never shown"}
     )
-    assert "secret value" not in repr(settings)
+    assert "never shown" not in repr(settings)
 
 
 def test_env_example_lists_every_setting_with_its_default() -> None:
