@@ -44,19 +44,18 @@ clean: ## stop the local servers; remove .venv, .local and caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A command of the right name may be there and not run (a shim of a version that is not installed), or lack venv.
+# A new lock gets a new .venv: pip would leave in place what is no longer named.
 $(INSTALLED): requirements-dev.lock
 	@fits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; \
-	if ! $(PYTHON) -c "$$fits" 2>/dev/null; then \
-	  for python in python3.12 python3.11 python3 python none; do \
-	    "$$python" -c "$$fits" 2>/dev/null && break; \
-	  done; \
-	  if [ "$$python" = none ]; then \
-	    echo "no Python 3.11 or 3.12 with venv: install one (Debian: apt install python3 python3-venv) and run make again" >&2; \
-	    exit 1; \
-	  fi; \
-	  echo "making $(VENV) with $$("$$python" --version)"; \
-	  "$$python" -m venv --clear $(VENV); \
-	fi
+	for python in python3.12 python3.11 python3 python none; do \
+	  "$$python" -c "$$fits" 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then \
+	  echo "no Python 3.11 or 3.12 with venv: install one (Debian: apt install python3 python3-venv) and run make again" >&2; \
+	  exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
 	@echo "installing what requirements-dev.lock names"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-dev.lock
 	@touch $@

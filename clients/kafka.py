@@ -1,10 +1,10 @@
 """Topics, offsets and messages of Kafka, and how its errors read."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
@@ -13,6 +13,8 @@ from clients import kafka_config
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
+
+Answer = TypeVar("Answer")
 
 MAX_MESSAGE_BYTES = 1_000_000_000  # the most that librdkafka can send; topics and brokers set the real limit
 _MOVING_S = 0.1
@@ -142,6 +144,24 @@ def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> d
     return found
 
 
+def retried_while_leaders_move(request: Callable[[], Answer]) -> Answer:
+    """Return a request's answer; while a partition has no leader just now, repeat it for 10 s.
+
+    A broker that was started, or a topic that was created, a moment ago is such a case too: metadata names a leader
+    before the broker has taken the partition over.
+
+    :raises KafkaException: any other error, or the same one for too long.
+    """
+    deadline = Deadline(kafka_config.REQUEST_TIMEOUT_S)
+    while True:
+        try:
+            return request()
+        except KafkaException as error:
+            if error.args[0].code() not in _MOVING or deadline.passed:
+                raise
+        time.sleep(_MOVING_S)
+
+
 def offsets(
     admin: AdminClient, topic: str, partitions: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel
 ) -> dict[int, int]:
@@ -152,18 +172,15 @@ def offsets(
     :raises Fatal: Kafka is unavailable, refuses, or has no such partition.
     """
     requested = {TopicPartition(topic, partition): spec for partition in partitions}
-    deadline = Deadline(kafka_config.REQUEST_TIMEOUT_S)
+
+    def listed() -> dict[int, int]:
+        answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
+            requested, isolation_level=isolation, request_timeout=kafka_config.REQUEST_TIMEOUT_S
+        )
+        return {at.partition: future.result().offset for at, future in answers.items()}
+
     with translated(f"offsets of topic {topic!r}", admin):
-        while True:
-            answers: dict[TopicPartition, Future[Any]] = admin.list_offsets(
-                requested, isolation_level=isolation, request_timeout=kafka_config.REQUEST_TIMEOUT_S
-            )
-            try:
-                return {at.partition: future.result().offset for at, future in answers.items()}
-            except KafkaException as error:
-                if error.args[0].code() not in _MOVING or deadline.passed:
-                    raise
-            time.sleep(_MOVING_S)
+        return retried_while_leaders_move(listed)
 
 
 def refuse_compacted(admin: AdminClient, topic: str) -> None:

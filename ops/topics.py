@@ -81,9 +81,13 @@ def empty(admin: AdminClient, topic: kafka.Topic) -> None:
     :raises Fatal: Kafka is unavailable or refuses.
     """
     ends = [TopicPartition(topic.name, partition, -1) for partition in range(topic.partitions)]
-    with kafka.translated(f"emptying topic {topic.name!r}"):
+
+    def deleted() -> None:
         for future in admin.delete_records(ends, request_timeout=kafka_config.REQUEST_TIMEOUT_S).values():
             future.result()
+
+    with kafka.translated(f"emptying topic {topic.name!r}"):
+        kafka.retried_while_leaders_move(deleted)
 
 
 def wait_for_leaders(admin: AdminClient, settings: Settings, name: str, partitions: int) -> kafka.Topic:
