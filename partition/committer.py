@@ -16,6 +16,8 @@ from process.errors import ExitCode, Fatal, OnFatal
 
 logger = logging.getLogger(__name__)
 
+BACKLOG_S = 0.05  # commits 10 ms apart cost a backlog 6 % of its rate
+BACKLOG_BATCHES = 4  # half of what the source reads ahead: the other half is read meanwhile
 _STOP_S = 5.0
 
 
@@ -64,6 +66,10 @@ class _Handed(Generic[B]):
         self._end = batch.end
         self._batches.append(batch)
 
+    @property
+    def newest(self) -> B:
+        return self._batches[-1]
+
     def take(self, count: int) -> list[B]:
         return [self._batches.popleft() for _ in range(count)]
 
@@ -73,7 +79,8 @@ class Committer:
 
     Each sink hands over its half of a batch; the committer takes those of which it has both. Group commit: it
     begins as soon as the commit before has ended and a batch waits, with all that have gathered, but no sooner
-    than the flush interval after it began the one before.
+    than the flush interval after it began the one before. A full batch means that more waits in the log, and no
+    reader waits for it in particular: then up to four batches gather, for 50 ms at most.
 
     `position` is where the database stands: the source reads it, and nothing else. `failure` is what ended the
     thread, where the process outlives that.
@@ -86,9 +93,13 @@ class Committer:
         outputs: OutputsWriter,
         totals: TotalsWriter,
         flush_interval_s: float,
+        full_batch: int,
         on_fatal: OnFatal,
     ) -> None:
-        """Prepare the thread; it closes the partition's connection when it ends."""
+        """Prepare the thread; it closes the partition's connection when it ends.
+
+        A batch of `full_batch` messages is full.
+        """
         self.owned = owned
         self.position = owned.start
         self.failure: Fatal | None = None
@@ -96,12 +107,13 @@ class Committer:
         self._outputs = outputs
         self._totals = totals
         self._flush_interval_s = flush_interval_s
+        self._full_batch = full_batch
         self._cancellation = owned.cancellation
         self._on_fatal = on_fatal
         self._changed = threading.Condition()
         self._handed_outputs: _Handed[OutputBatch] = _Handed(owned.start)
         self._handed_sums: _Handed[SumBatch] = _Handed(owned.start)
-        self._not_before = 0.0
+        self._begun_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name=f"committer {owned.partition}", daemon=True)
 
     def start(self) -> None:
@@ -169,8 +181,9 @@ class Committer:
         with self._changed:
             if not self._wait_for(self._complete, timeout_s):
                 return [], []
-            self._wait_for(lambda: False, self._not_before - time.monotonic())
-            self._not_before = time.monotonic() + self._flush_interval_s
+            self._wait_for(lambda: False, self._begun_at + self._flush_interval_s - time.monotonic())
+            self._wait_for(self._is_gathered, self._begun_at + BACKLOG_S - time.monotonic())
+            self._begun_at = time.monotonic()
             count = self._complete()
             outputs, sums = self._handed_outputs.take(count), self._handed_sums.take(count)
         if outputs[-1].end != sums[-1].end:
@@ -180,6 +193,10 @@ class Committer:
 
     def _complete(self) -> int:
         return min(len(self._handed_outputs), len(self._handed_sums))
+
+    def _is_gathered(self) -> bool:
+        newest = self._handed_sums.newest
+        return newest.visits + newest.rejected < self._full_batch or self._complete() >= BACKLOG_BATCHES
 
     def _wait_for(self, condition: Callable[[], object], timeout_s: float) -> object:
         cancelled = self._cancellation.is_requested

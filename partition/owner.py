@@ -113,6 +113,7 @@ class PartitionOwner:
             outputs=self.outputs(owned),
             totals=self.totals(owned),
             flush_interval_s=self._settings.flush_interval_ms / 1000,
+            full_batch=self._settings.batch_messages,
             on_fatal=self.on_fatal,
         )
         committer.start()

@@ -79,6 +79,7 @@ class Bench:
             outputs=self.kafka,
             totals=self.mariadb,
             flush_interval_s=flush_interval_s,
+            full_batch=100,
             on_fatal=raise_fatal,
         )
 
@@ -91,6 +92,12 @@ class Bench:
         """Hand over the sums of the batches between these offsets."""
         for begin, end in pairwise(offsets):
             self.committer.add_sums(SumBatch(0, begin, end, 0, 0, None, {}))
+
+    def visits(self, *offsets: int) -> None:
+        """Hand over both halves of the batches between these offsets, one visit at each."""
+        for begin, end in pairwise(offsets):
+            self.committer.add_outputs(OutputBatch(0, begin, end, [], []))
+            self.committer.add_sums(SumBatch(0, begin, end, end - begin, 0, None, {}))
 
     def wait_for_position(self, end: int) -> None:
         """Wait until all before `end` is committed."""
@@ -166,6 +173,29 @@ def test_the_flush_interval_is_the_shortest_time_between_two_commits() -> None:
             bench.wait_for_position(end)
             began.append(time.monotonic())
         assert began[3] - began[0] >= 3 * interval_s * 0.9
+
+
+@pytest.mark.parametrize(("last", "why"), [(400, "four batches have gathered"), (399, "one is not full")])
+def test_full_batches_gather(last: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More waits in the log: fewer and larger commits, until four have gathered or the backlog ends."""
+    monkeypatch.setattr(committer_module, "BACKLOG_S", 30.0)
+    with committing() as bench:
+        bench.visits(0, 1)
+        bench.wait_for_position(1)
+        bench.visits(1, 101, 201, 301)
+        bench.visits(301, last + 1)
+        bench.wait_for_position(last + 1)
+        assert bench.log[2:] == [("kafka", 1, last + 1), ("mariadb", 1, last + 1)], why
+
+
+def test_full_batches_wait_for_others_no_longer_than_50_ms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None may come: the committer has a timer."""
+    monkeypatch.setattr(committer_module, "BACKLOG_S", 0.2)
+    with committing() as bench:
+        bench.visits(0, 1)
+        bench.wait_for_position(1)
+        bench.visits(1, 101)
+        bench.wait_for_position(101)
 
 
 def test_without_batches_the_connection_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
