@@ -133,7 +133,7 @@ class Settings:
         (5, 60, 3600, 86400),
     )
     naive_timezone: ZoneInfo | None = _setting(_zone, "an IANA time zone such as Europe/Berlin", None)
-    flush_interval_ms: int = _setting(_whole(1, 10_000), "1 to 10000 milliseconds", 10)
+    flush_interval_ms: int = _setting(_whole(1, 10_000), "1 to 10000 milliseconds", 5)
     batch_messages: int = _setting(_whole(1, 100_000), "1 to 100000 messages", 4000)
     on_data_loss: str = _setting(_one_of("fail", "skip"), "fail or skip", "fail")
     stop_at_end: bool = _setting(_flag, "0 or 1", False)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka
-from partition.committer import Committer, OutputsWriter, TotalsWriter
+from partition.committer import Committer, GroupCommit, OutputsWriter, TotalsWriter
 from partition.ownership import OwnedPartition, take_ownership
 from partition.pipeline import Pipeline
 from partition.provisioned import compare
@@ -112,8 +112,7 @@ class PartitionOwner:
             owned,
             outputs=self.outputs(owned),
             totals=self.totals(owned),
-            flush_interval_s=self._settings.flush_interval_ms / 1000,
-            full_batch=self._settings.batch_messages,
+            group=GroupCommit(self._settings.flush_interval_ms / 1000, self._settings.batch_messages),
             on_fatal=self.on_fatal,
         )
         committer.start()

@@ -11,7 +11,7 @@ import pytest
 
 from operators.batches import OutputBatch, SumBatch
 from partition import committer as committer_module
-from partition.committer import Committer
+from partition.committer import Committer, GroupCommit
 from partition.ownership import OwnedPartition, Tails
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
@@ -78,8 +78,7 @@ class Bench:
             owned,
             outputs=self.kafka,
             totals=self.mariadb,
-            flush_interval_s=flush_interval_s,
-            full_batch=100,
+            group=GroupCommit(flush_interval_s, full_batch=100),
             on_fatal=raise_fatal,
         )
 
