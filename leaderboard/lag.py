@@ -58,8 +58,9 @@ class LagWatch:
                 continue
             try:
                 admin = admin or kafka.admin_client(self._settings)
-                spec, isolation = OffsetSpec.latest(), IsolationLevel.READ_COMMITTED
-                self._publish(Ends(kafka.offsets(admin, *target, spec, isolation), None))
+                topic, partitions = target
+                ends = kafka.offsets(admin, topic, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+                self._publish(Ends(ends, None))
             except Fatal as fatal:
                 self._publish(Ends({}, fatal.message))
                 pause_s = RETRY_S

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
+from operators.last_read import LastRead
 from operators.visit import Reject, Visit
 
 
@@ -27,7 +28,7 @@ class RawBatch(NamedTuple):
 
 
 class VisitBatch(NamedTuple):
-    """Decoded: `offsets` and `visits` are parallel."""
+    """Decoded: `offsets` and `visits` are parallel; `last_read` is None where the batch has no message."""
 
     partition: int
     begin: int
@@ -35,6 +36,7 @@ class VisitBatch(NamedTuple):
     offsets: Sequence[int]
     visits: Sequence[Visit]
     rejects: Sequence[Reject]
+    last_read: LastRead | None = None
 
 
 class OutputBatch(NamedTuple):
@@ -60,7 +62,8 @@ Sums = Mapping[Window, Mapping[str, Amount]]
 
 
 class SumBatch(NamedTuple):
-    """For MariaDB: what the batch adds to the totals; `max_timestamp` is seconds since 1970 UTC."""
+    """For MariaDB: what the batch adds to the totals; `max_timestamp` is seconds since 1970 UTC, `last_read` None where
+    the batch has no message."""
 
     partition: int
     begin: int
@@ -69,3 +72,4 @@ class SumBatch(NamedTuple):
     rejected: int
     max_timestamp: float | None
     sums: Sums
+    last_read: LastRead | None = None

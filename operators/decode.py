@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from clients.kafka import offset_of
 from operators.batches import RawBatch, VisitBatch
+from operators.last_read import last_read_of
 from operators.visit import Name, Reason, Reject, Rejection, Seconds, Visit
 
 DECODE_VERSION = 1
@@ -80,7 +81,8 @@ def batch_decoder(naive_timezone: ZoneInfo | None = None) -> Callable[[RawBatch]
                 visit = outcome
             visits.append(visit)
         offsets = _offsets(batch, rejects)
-        return VisitBatch(batch.partition, batch.begin, batch.end, offsets, visits, rejects)
+        last_read = last_read_of(batch.messages[-1]) if batch.messages else None
+        return VisitBatch(batch.partition, batch.begin, batch.end, offsets, visits, rejects, last_read)
 
     return decode
 

@@ -51,6 +51,7 @@ def fold(batch: VisitBatch, lengths_s: tuple[int, ...]) -> SumBatch:
         rejected=len(batch.rejects),
         max_timestamp=latest,
         sums=sums,
+        last_read=batch.last_read,
     )
 
 

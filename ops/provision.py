@@ -21,8 +21,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
-from clients.sql import queries, schema
-from ops import accounts, topics
+from clients.sql import queries
+from ops import accounts, schema, topics
 from partition import provisioned
 from partition.pipeline import Pipeline, read_pipeline, read_positions
 from process.deadline import Deadline
@@ -92,11 +92,12 @@ def provision_through(connection: Any, settings: Settings) -> None:
     _refuse_difference(admin, settings, pipeline)
     _refuse_gaps(connection, settings, pipeline)
     refuse_unfit(connection, settings)
+    files = schema.applied(cursor, tables(connection, settings))
+    schema.refuse_unknown(settings.mariadb_database, files)
     visits = topics.ensure_visits(admin, settings)
     cursor.execute(queries()["create_database"], (settings.mariadb_database,))
     connection.select_db(settings.mariadb_database)
-    for statement in schema():
-        cursor.execute(statement)
+    schema.upgrade(connection, files)
     topics.ensure_outputs(admin, settings, visits)
     accounts.ensure(cursor, settings)
     _insert_positions(connection, settings, visits, pipeline, admin)

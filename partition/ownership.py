@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
+from operators.last_read import LastRead, last_read_of
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
@@ -67,7 +68,8 @@ def take_ownership(
             connection.open(cancellation)
             with closing(TailReader(settings, admin, partition)) as reader:
                 producer, tails = _fence(settings, reader, pipeline, partition, cancellation)
-            start = _first_position(connection)
+                start = _first_position(connection)
+                _refuse_another_log(reader, connection.last_read(), connection.where, settings.visits_topic)
         except (ConnectionLost, Transient) as error:
             raise mariadb.unavailable(error) from error
         undo.pop_all()
@@ -96,6 +98,26 @@ def _refuse_another_pipelines(reader: TailReader, topic: OutputTopic, pipeline: 
             f"topic {topic.name!r} partition {partition} holds outputs of pipeline {last.pipeline_id}, but this "
             f"database is of pipeline {pipeline.pipeline_id}: give this one output topics of its own "
             "(CARTS_TOPIC, REJECTED_TOPIC), or empty them by python -m ops reset --yes"
+        )
+        raise Fatal(message, ExitCode.DATA)
+
+
+def _refuse_another_log(reader: TailReader, counted: LastRead | None, where: str, topic: str) -> None:
+    """Compare the last message counted with the log, which may have been restored from an older copy and grown since.
+
+    :raises Fatal: DATA when the log holds another message there.
+    """
+    if counted is None:
+        return
+    begin, end = reader.bounds(topic)
+    if not begin <= counted.offset < end:
+        return  # retention has taken it, or the log ends before it: the source says so
+    found = next(map(last_read_of, reader.records(topic, counted.offset, counted.offset + 1)), None)
+    if found != counted:
+        message = (
+            f"{where} holds another message at offset {counted.offset} than the one that was counted: the log was "
+            "restored from an older copy and has grown since; restore the right one, or start over by "
+            "python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.DATA)
 

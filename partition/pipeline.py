@@ -36,6 +36,15 @@ def read_pipeline(cursor: Any) -> Pipeline | None:
     return Pipeline(*row) if row else None
 
 
+def read_schema_version(cursor: Any) -> int:
+    """Return the number of the latest schema file that was applied; 0: none was recorded.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    cursor.execute(queries()["schema_versions"])
+    return max((int(row[0]) for row in cursor.fetchall()), default=0)
+
+
 def read_positions(cursor: Any, topic: str) -> list[Position]:
     """Return the positions of a topic's partitions, those of earlier topics of its name too.
 

@@ -9,6 +9,7 @@ from typing import Any
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries
+from operators.last_read import LastRead
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -80,6 +81,12 @@ class PartitionConnection:
         if row is None:
             raise Fatal(missing_row_message(self._topic, [self._partition]), ExitCode.DATA)
         return int(row[0])
+
+    def last_read(self) -> LastRead | None:
+        """Return the last message that was counted; None before the first, or where no version noted it."""
+        row = self._fetch_one("last_read", (self._topic_id, self._partition))
+        self.commit()
+        return None if row is None or row[0] is None else LastRead(*row)
 
     def execute(self, name: str, values: tuple[Any, ...]) -> int:
         """Run a named statement; return how many rows it changed."""

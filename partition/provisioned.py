@@ -4,8 +4,9 @@ from confluent_kafka.admin import AdminClient
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import schema_version
 from operators.decode import DECODE_VERSION
-from partition.pipeline import Pipeline, Position, read_pipeline, read_positions
+from partition.pipeline import Pipeline, Position, read_pipeline, read_positions, read_schema_version
 from partition.position import missing_row_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -24,12 +25,14 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
                 cursor = connection.cursor()
                 pipeline = read_pipeline(cursor)
                 positions = read_positions(cursor, settings.visits_topic)
+                version = read_schema_version(cursor)
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
         raise mariadb.unavailable(error) from error
     if pipeline is None:
         raise Fatal(not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
+    _refuse_other_schema(settings, version)
     refuse_other_settings(settings, pipeline)
     names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
     topics = kafka.describe(admin, settings, names)
@@ -37,6 +40,21 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
     kafka.refuse_compacted(admin, settings.visits_topic)
     refuse_other_rows(pipeline, positions)
     return pipeline
+
+
+def _refuse_other_schema(settings: Settings, version: int) -> None:
+    needed, database = schema_version(), settings.mariadb_database
+    if version < needed:
+        message = (
+            f"database {database!r} has schema version {version}, but {needed} is needed; run python -m ops provision"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    if version > needed:
+        message = (
+            f"database {database!r} has schema version {version}, but this program knows {needed}: use the version of "
+            "it that upgraded the database"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def refuse_other_settings(settings: Settings, pipeline: Pipeline) -> None:

@@ -66,7 +66,7 @@ class OutputTopic(NamedTuple):
 
 
 class TailReader:
-    """Reads one partition of the output topics backwards, as a read_committed reader sees it."""
+    """Reads one partition of our topics, the outputs backwards, as a read_committed reader sees it."""
 
     def __init__(self, settings: Settings, admin: AdminClient, partition: int) -> None:
         self._admin = admin
@@ -76,7 +76,7 @@ class TailReader:
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
         with kafka.translated("reading the output topics"):
             self._consumer = Consumer(kafka_config.client_config(settings, quick, **own, **exact))
-            for topic in (settings.carts_topic, settings.rejected_topic):
+            for topic in (settings.carts_topic, settings.rejected_topic, settings.visits_topic):
                 # a partition assigned before its leader is known waits for a timer of 1 s
                 self._consumer.list_topics(topic, kafka_config.REQUEST_TIMEOUT_S)
 
@@ -87,8 +87,12 @@ class TailReader:
     def last_origin(self, topic: OutputTopic) -> Origin | None:
         """Return the visit of any pipeline's latest output, if the last few records contain one."""
         begin, end = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
-        origins = map(topic.origin_of, self._records(topic.name, max(begin, end - _FIRST_LOOK), end))
+        origins = map(topic.origin_of, self.records(topic.name, max(begin, end - _FIRST_LOOK), end))
         return next((origin for origin in reversed(list(origins)) if origin), None)
+
+    def bounds(self, topic: str) -> tuple[int, int]:
+        """Return the log's start and its end, as a read_committed reader sees it."""
+        return self._bounds(topic, IsolationLevel.READ_COMMITTED)
 
     def tail(self, topic: OutputTopic, pipeline_id: str, topic_id: str) -> int:
         """Return the offset of the visit of our latest output, or NOTHING.
@@ -102,7 +106,7 @@ class TailReader:
         while end > begin:
             start = max(begin, end - size)
             tail = NOTHING
-            for message in self._records(topic.name, start, end):
+            for message in self.records(topic.name, start, end):
                 origin = topic.origin_of(message)
                 if origin and origin[:3] == (pipeline_id, topic_id, self._partition):
                     tail = origin.offset
@@ -134,7 +138,7 @@ class TailReader:
 
         return at(OffsetSpec.earliest()), at(OffsetSpec.latest())
 
-    def _records(self, topic: str, begin: int, end: int) -> Iterator[Message]:
+    def records(self, topic: str, begin: int, end: int) -> Iterator[Message]:
         """Yield the committed records with begin <= offset < end; only an offset ends it."""
         if begin >= end:
             return

@@ -9,6 +9,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Transient
 from operators.batches import SumBatch
+from operators.last_read import LastRead
 from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
 from process.deadline import Deadline
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 LIMIT_S = 90.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
+_NOTHING_READ = (None,) * len(LastRead._fields)
 
 
 class TotalsWriter:
@@ -60,13 +62,26 @@ class TotalsWriter:
             raise
 
     def _write(self, sums: MergedSums) -> None:
-        counts = (sums.visits + sums.rejected, sums.visits, sums.rejected, sums.latest, sums.latest)
-        row = (self._topic_id, self._partition, sums.begin)
-        if self._connection.execute("advance_progress", (sums.end, *counts, *row)) != 1:
+        if not self._advanced(sums):
             raise self._moved(self._connection.position_in_transaction(), sums.end)
         for document in documents_of(sums.sums):
             self._connection.execute("add_totals", (document,))
         self._connection.commit()
+
+    def _advanced(self, sums: MergedSums) -> bool:
+        values = (
+            sums.end,
+            sums.visits + sums.rejected,
+            sums.visits,
+            sums.rejected,
+            sums.latest,
+            sums.latest,
+            *(sums.last_read or _NOTHING_READ),
+            self._topic_id,
+            self._partition,
+            sums.begin,
+        )
+        return self._connection.execute("advance_progress", values) == 1
 
     def _keep_alive_once(self) -> None:
         if self._connection.lost:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from operators.batches import Amount, SumBatch, Window
+from operators.last_read import LastRead
 from operators.windows import add_to, parts_of
 
 _ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
@@ -22,6 +23,7 @@ class MergedSums(NamedTuple):
     rejected: int
     latest: datetime | None
     sums: dict[Window, dict[str, Amount]]
+    last_read: LastRead | None
 
 
 def merged(batches: Sequence[SumBatch]) -> MergedSums:
@@ -39,6 +41,7 @@ def merged(batches: Sequence[SumBatch]) -> MergedSums:
         rejected=sum(batch.rejected for batch in batches),
         latest=None if latest is None else _datetime_of(latest),
         sums=sums,
+        last_read=next((batch.last_read for batch in reversed(batches) if batch.last_read), None),
     )
 
 

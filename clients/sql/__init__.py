@@ -2,7 +2,9 @@
 
 import re
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
+from typing import NamedTuple
 
 _NAMED = re.compile(r"^-- (\w+) --[^\n]*\n((?:--[^\n]*\n)*)(.*?);\s*$", re.MULTILINE | re.DOTALL)
 
@@ -14,10 +16,29 @@ def queries() -> dict[str, str]:
     return {name: statement.strip() for name, _, statement in _NAMED.findall(text)}
 
 
+class SchemaFile(NamedTuple):
+    """A numbered schema file: applied once, in the order of the numbers; its statements may be repeated."""
+
+    version: int
+    name: str
+    checksum: str  # SHA-256, hex
+    statements: tuple[str, ...]
+
+
 @cache
-def schema() -> tuple[str, ...]:
-    """Return the statements of the numbered schema files, in their order."""
+def schema() -> tuple[SchemaFile, ...]:
+    """Return the numbered schema files, in their order."""
     folder = files(__package__).joinpath("schema")
-    numbered = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
-    texts = [re.sub(r"^--.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in numbered]
-    return tuple(statement.strip() for text in texts for statement in text.split(";\n") if statement.strip(" \n;"))
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
+    return tuple(_schema_file(path.name, path.read_text(encoding="utf-8")) for path in paths)
+
+
+def schema_version() -> int:
+    """Return the number of the latest schema file."""
+    return schema()[-1].version
+
+
+def _schema_file(name: str, text: str) -> SchemaFile:
+    code = re.sub(r"^--.*$", "", text, flags=re.MULTILINE)
+    statements = tuple(statement.strip() for statement in code.split(";\n") if statement.strip(" \n;"))
+    return SchemaFile(int(name.partition("_")[0]), name, sha256(text.encode()).hexdigest(), statements)

@@ -15,13 +15,21 @@ SELECT topic_id, kafka_partition, first_offset, next_offset FROM progress WHERE 
 -- lock_position -- The position of one partition; FOR UPDATE waits for a commit in progress.
 SELECT next_offset FROM progress WHERE topic_id = ? AND kafka_partition = ? FOR UPDATE;
 
+-- last_read -- The last message that was counted of one partition; NULLs before the first.
+SELECT last_offset, last_timestamp_ms, last_leader_epoch, last_digest
+FROM progress WHERE topic_id = ? AND kafka_partition = ?;
+
 -- advance_progress -- Move one partition on from a to b: one row changes, or another dataflow has moved it.
 UPDATE progress
 SET next_offset = ?,
     messages = messages + ?,
     visits = visits + ?,
     rejected = rejected + ?,
-    max_visit_date = GREATEST(COALESCE(max_visit_date, ?), COALESCE(?, max_visit_date))
+    max_visit_date = GREATEST(COALESCE(max_visit_date, ?), COALESCE(?, max_visit_date)),
+    last_offset = COALESCE(?, last_offset),
+    last_timestamp_ms = COALESCE(?, last_timestamp_ms),
+    last_leader_epoch = COALESCE(?, last_leader_epoch),
+    last_digest = COALESCE(?, last_digest)
 WHERE topic_id = ? AND kafka_partition = ? AND next_offset = ?;
 
 -- add_totals -- Add sums to windows. They come as one JSON document, which costs a third less than row by row, in
@@ -45,6 +53,20 @@ ON DUPLICATE KEY UPDATE
 
 -- keep_alive -- Keeps wait_timeout from closing an idle connection.
 DO 1;
+
+-- create_schema_versions -- Which of the numbered schema files have been applied.
+CREATE TABLE IF NOT EXISTS schema_versions (
+    version    INT          NOT NULL PRIMARY KEY COMMENT 'number of the file',
+    name       VARCHAR(100) NOT NULL COMMENT 'name of the file',
+    checksum   CHAR(64)     NOT NULL COMMENT 'SHA-256 of the file',
+    applied_at DATETIME(6)  NOT NULL DEFAULT UTC_TIMESTAMP(6)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+
+-- schema_versions -- The schema files that have been applied.
+SELECT version, name, checksum FROM schema_versions ORDER BY version;
+
+-- insert_schema_version -- A schema file has been applied.
+INSERT INTO schema_versions (version, name, checksum) VALUES (?, ?, ?);
 
 -- lock_provisioning -- One provision or reset of a database at a time; waits 1 s.
 SELECT GET_LOCK(CONCAT('provision/', ?), 1);

@@ -1,4 +1,4 @@
--- The 5-second action windows in the shape that existing leader-board consumers read.
+-- The 5-second action windows in the shape that existing leaderboard consumers read.
 CREATE OR REPLACE VIEW visit_stats AS
 SELECT
     ROW_NUMBER() OVER (ORDER BY window_start, entry) AS ID,
