@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test bench lint format lock clean
+.PHONY: help setup demo test faults bench lint format lock clean
 
 help: ## show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -14,6 +14,9 @@ demo: setup ## servers, dataflow, load generator and leaderboard on this machine
 
 test: setup ## all tests, on real servers that they start themselves, and their coverage; ARGS="-k name" for some
 	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --cov $(ARGS)
+
+faults: setup ## every fault of the table on real servers, into docs/reliability.md; half an hour; ARGS="--only NAME --seed 7"
+	@$(PYTHON) -m tests.faults.table $(ARGS)
 
 bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
 	@$(PYTHON) -m bench simulate
