@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import mariadb as driver
+import psutil
 
 from clients import mariadb
 from clients.mariadb import Login
@@ -87,7 +88,7 @@ def process_suspended(arena: Arena) -> str:
     arena.wait_for_progress(2000)
     worker = arena.workers[0]
     worker.suspend()
-    assert worker.status() == "stopped"
+    wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, deadline_s=10, what="it is stopped")
     hold(13)
     worker.resume()
     return f"process {worker.pid} was stopped"
