@@ -4,7 +4,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,9 +15,11 @@ from clients import mariadb
 from clients.mariadb import Login
 from tests.faults.table.arena import Arena
 from tests.faults.table.network import Loses, Network, is_commit_of_mariadb, is_end_of_transaction
+from tests.pipeline import running
 from tests.support import wait_until
 
 NO_SUCH_THREAD = 1094
+HELD = 75
 
 
 class Scenario(NamedTuple):
@@ -101,6 +103,19 @@ def one_process_terminated(arena: Arena) -> str:
     worker.send_signal(signal.SIGTERM)
     wait_until(lambda: worker.pid not in {each.pid for each in arena.workers}, deadline_s=60, what="its end")
     return f"process {worker.pid} has ended"
+
+
+@scenario("a second copy of the dataflow started by mistake, twice")
+def second_copy(arena: Arena) -> str:
+    arena.wait_for_progress(1000)
+    for copy in range(2):
+        with running(arena.environment, arena.folder, processes=2, name=f"copy-{copy}") as dataflow:
+            wait_until(
+                lambda: HELD in [process.poll() for process in dataflow.processes], deadline_s=60, what="its end"
+            )
+            assert "is owned by another dataflow" in dataflow.output()
+        arena.wait_for_progress(1000)
+    return "each ended with code 75, and the first one went on counting"
 
 
 # MariaDB
@@ -230,20 +245,30 @@ def mariadb_tables_altered(arena: Arena) -> str:
     return "three ALTER TABLE have ended"
 
 
-@scenario("no connection left in MariaDB for 15 s (max_connections)")
+@scenario("no connection left in MariaDB (max_connections), and all of ours reset")
 def mariadb_connections_exhausted(arena: Arena) -> str:
     arena.wait_for_progress(2000)
+    taken: list[Any] = []
     with administrator(arena) as cursor:
         cursor.execute("SELECT @@max_connections")
         (limit,) = cursor.fetchone()
         cursor.execute("SET GLOBAL max_connections = 10")
         try:
             arena.servers.mariadb_network.reset()
-            wait_until(lambda: "error 1040" in arena.log(), deadline_s=60, what="a refused connection")
+            wait_until(partial(takes_all_connections, arena, taken), deadline_s=60, what="a refused connection")
             hold(5)
         finally:
             cursor.execute(f"SET GLOBAL max_connections = {limit}")
+            for connection in taken:
+                connection.close()
     return "error 1040 in the log"
+
+
+def takes_all_connections(arena: Arena, taken: list[Any]) -> bool:
+    """Take one more connection if there is one; return whether the dataflow has been refused one."""
+    with suppress(mariadb.ConnectionLost):
+        taken.append(mariadb.connect(Login.reader(arena.settings)))
+    return "error 1040" in arena.log()
 
 
 # Kafka
@@ -283,6 +308,11 @@ def kafka_connections_reset(arena: Arena) -> str:
 @scenario("Kafka half-open: connections stay, nothing passes for 20 s")
 def kafka_half_open(arena: Arena) -> str:
     return stall(arena, arena.servers.kafka_network, 20)
+
+
+@scenario("a network of 200 kB/s to Kafka for 20 s")
+def kafka_network_narrow(arena: Arena) -> str:
+    return slow_down(arena, arena.servers.kafka_network, delay_s=0, bytes_per_s=200_000)
 
 
 @scenario("500 ms more on the way to and from Kafka for 20 s")
