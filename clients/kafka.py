@@ -54,11 +54,6 @@ def offset_of(message: Message) -> int:
     return cast(int, message.offset())
 
 
-def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """Return a message's headers in their order, names repeated where they are."""
-    return cast(list[tuple[str, bytes | None]], message.headers() or [])
-
-
 def printable(value: bytes | None) -> str:
     r"""Return a message's bytes on one line: as text where it is printable, else escaped (\x00, \n); null is \N."""
     if value is None:

@@ -35,6 +35,9 @@ _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
 _CONTROL_CHARACTERS = frozenset(map(chr, [*range(0x20), 0x7F]))
 _VALIDATION_ERROR = "msgspec.ValidationError"
+# msgspec ends a date without an offset at a NUL, whatever follows. No other character ends one, and in the other
+# fields one control character is like another.
+_NUL, _NO_NUL = rb"\u0000", rb"\u0001"
 _LONG_BYTES = 512
 _MAX_BRACKETS = 256
 
@@ -101,6 +104,8 @@ def _is_bracket_bomb(value: bytes) -> bool:
 def _zoneless_or_rejection(value: bytes, naive_timezone: ZoneInfo | None, error: Exception) -> Visit | Rejection:
     try:
         found = _decode_zoneless(value)
+        if _NUL in value:
+            _decode_zoneless(value.replace(_NUL, _NO_NUL))
     except _UNREADABLE:
         return _rejection(value, error)
     naive = found.visit_date

@@ -30,8 +30,8 @@ _USUAL = re.compile(
 ).fullmatch
 _DATE = re.compile(
     rb"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(?P<fraction>\d++))?+"
-    rb"(?:[Zz]|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):?(?P<minutes>[0-5]\d)|(?P<naive>\Z|\x00))"
-)
+    rb"(?P<zone>[Zz]|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):?(?P<minutes>[0-5]\d))?+"
+).fullmatch
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -135,15 +135,14 @@ def _name(value: Value) -> str | None:
 
 
 def _date(value: Value) -> datetime | None:
-    match = _DATE.match(value.content) if value.kind == "string" else None
-    # Beyond a NUL nothing is read: the decoder that the rules name does the same.
-    if match is None or (match["naive"] is None and match.end() != len(value.content)):
+    match = _DATE(value.content) if value.kind == "string" else None
+    if match is None:
         return None
     fraction = match["fraction"] or b""
     year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
     microsecond = int(fraction[:6].ljust(6, b"0"))
     offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
-    zone = None if match["naive"] is not None else timezone(-offset if match["sign"] == b"-" else offset)
+    zone = None if match["zone"] is None else timezone(-offset if match["sign"] == b"-" else offset)
     try:
         date = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
         return date + timedelta(microseconds=fraction[6:7] >= b"5")

@@ -1,17 +1,17 @@
 """The rejected messages: what their topic must contain, header by header."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from confluent_kafka import Message
 
+from oracle.headers import Headers, headers_of
 from oracle.outputs import OutputCheck, difference_of, shown
 
 # Written out once more, though partition/headers.py has them: a name misspelt there must not pass here.
-_VISIT, _REASON, _TRUNCATED = "visit", "reason", "truncated"
-_OURS = frozenset({_VISIT, _REASON, _TRUNCATED})
+_VISIT, _REASON, _TRUNCATED, _UNREADABLE = "visit", "reason", "truncated", "headers_unreadable"
+_OURS = frozenset({_VISIT, _REASON, _TRUNCATED, _UNREADABLE})
+_NOT_UTF8 = b"a header's name is not UTF-8"
 _CONNECT_ERRORS = "__connect.errors."
-
-_Headers = list[tuple[str, bytes | None]]
 
 
 class Rejection(NamedTuple):
@@ -49,6 +49,7 @@ def _difference(record: Message, message: Message, reason: str) -> str | None:
     return (
         difference_of(headers.get(_REASON), reason.encode())
         or _coordinates_difference(headers, message)
+        or _unreadable_difference(headers, message)
         or difference_of(found_key, key)
         or difference_of(found_value, value)
         or _foreign_difference(found_foreign, foreign)
@@ -64,25 +65,27 @@ def _coordinates_difference(found: dict[str, bytes | None], message: Message) ->
     return None
 
 
-def _foreign_difference(found: _Headers, expected: _Headers) -> str | None:
+def _unreadable_difference(found: dict[str, bytes | None], message: Message) -> str | None:
+    difference = difference_of(found.get(_UNREADABLE), _NOT_UTF8 if headers_of(message) is None else None)
+    return f"{_UNREADABLE}: {difference}" if difference else None
+
+
+def _foreign_difference(found: Headers, expected: Headers) -> str | None:
     if found == expected:
         return None
     return f"the output has the headers {_listed(found)}, the recount {_listed(expected)}"
 
 
-def _headers(message: Message) -> _Headers:
-    return cast(_Headers, message.headers() or [])
-
-
 def _last_headers(message: Message) -> dict[str, bytes | None]:
     """Return the last header of each name: the dataflow writes its own behind those that the message came with."""
-    return dict(_headers(message))
+    return dict(headers_of(message) or [])
 
 
-def _foreign_headers(message: Message) -> _Headers:
-    return [pair for pair in _headers(message) if pair[0] not in _OURS and not pair[0].startswith(_CONNECT_ERRORS)]
+def _foreign_headers(message: Message) -> Headers:
+    headers = headers_of(message) or []
+    return [pair for pair in headers if pair[0] not in _OURS and not pair[0].startswith(_CONNECT_ERRORS)]
 
 
-def _listed(headers: _Headers) -> str:
+def _listed(headers: Headers) -> str:
     text = ", ".join(f"{name!a}: {shown(value)}" for name, value in headers[:5])
     return f"[{text}{', …' if len(headers) > 5 else ''}]"

@@ -5,10 +5,14 @@ REASON_HEADER = "reason"
 TRUNCATED_HEADER = "truncated"
 """The length of the value before it was truncated; on every record that lacks a part of its message."""
 
+UNREADABLE_HEADER = "headers_unreadable"
+"""On the record of a message whose own headers the client cannot read, with the reason: the record lacks them."""
+NOT_UTF8 = "a header's name is not UTF-8"
+
 CONNECT_ERRORS = "__connect.errors."
 EXPLANATION_HEADER = f"{CONNECT_ERRORS}exception.message"
 
-_OWN = frozenset({VISIT_HEADER, REASON_HEADER, TRUNCATED_HEADER})
+_OWN = frozenset({VISIT_HEADER, REASON_HEADER, TRUNCATED_HEADER, UNREADABLE_HEADER})
 
 
 def is_own(name: str) -> bool:

@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, kafka_config
-from clients.kafka import headers_of, offset_of
+from clients.headers import headers_of
+from clients.kafka import offset_of
 from partition.headers import VISIT_HEADER
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -54,7 +55,7 @@ def cart_origin(message: Message) -> Origin | None:
 
 def reject_origin(message: Message) -> Origin | None:
     """Return the visit of a reject: its last header `visit`; earlier ones were there when it was sent in."""
-    named = [value for name, value in headers_of(message) if name == VISIT_HEADER]
+    named = [value for name, value in headers_of(message) or [] if name == VISIT_HEADER]
     return Origin.parse(named[-1]) if named else None
 
 

@@ -3,15 +3,15 @@
 from enum import IntEnum
 from typing import Any
 
-from confluent_kafka import Message
-
-from clients.kafka import headers_of
+from clients.headers import headers_of
 from operators.visit import Reject
 from partition.headers import (
     CONNECT_ERRORS,
     EXPLANATION_HEADER,
+    NOT_UTF8,
     REASON_HEADER,
     TRUNCATED_HEADER,
+    UNREADABLE_HEADER,
     VISIT_HEADER,
     is_own,
 )
@@ -36,19 +36,18 @@ def reject_record(reject: Reject, level: Level, topic: str, origin: Origin) -> d
     """
     message = reject.message
     value, key = message.value(), message.key()
+    original = headers_of(message)
     headers = _connect_headers(topic, reject, origin)
+    if original is None:
+        headers.append((UNREADABLE_HEADER, NOT_UTF8))
     if level < Level.BARE:
-        headers = _foreign_headers(message) + headers
+        headers = [pair for pair in original or [] if not is_own(pair[0])] + headers
     else:
         key = None
     if level == Level.BARE or (level == Level.TRUNCATED and value is not None):
         headers.append((TRUNCATED_HEADER, str(len(value or b""))))
         value = value and value[:_TRUNCATED_BYTES]
     return {"value": value, "key": key, "headers": headers}
-
-
-def _foreign_headers(message: Message) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in headers_of(message) if not is_own(name)]
 
 
 def _connect_headers(topic: str, reject: Reject, origin: Origin) -> list[tuple[str, Any]]:

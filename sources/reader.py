@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, kafka_config
-from clients.kafka import headers_of, offset_of
+from clients.headers import readable_headers
+from clients.kafka import offset_of
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -159,11 +160,11 @@ class PartitionReader:
 
 def size_of(messages: list[Message]) -> int:
     """Return the bytes of values, keys and headers; 0.3 ms for 4000 visits."""
-    with_headers = chain.from_iterable(map(headers_of, filter(Message.headers, messages)))
+    headers = chain.from_iterable(readable_headers(messages))
     return (
         sum(map(len, messages))
         + sum(map(len, filter(None, map(Message.key, messages))))
-        + sum(len(name) + len(value or b"") for name, value in with_headers)
+        + sum(len(name) + len(value or b"") for name, value in headers)
     )
 
 

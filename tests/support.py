@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Produ
 from confluent_kafka.admin import OffsetSpec
 
 from clients import kafka, kafka_config, mariadb
+from clients.headers import headers_of
 from clients.mariadb import Login
 from ops.servers import ROOT, Servers
 from settings import KAFKA_CONFIG_PREFIX, Settings, variable_of
@@ -172,7 +173,7 @@ def _offsets(settings: Settings, topic: str, spec: OffsetSpec) -> dict[int, int]
 
 
 def _record(message: Message) -> Record:
-    headers = tuple(kafka.headers_of(message))
+    headers = tuple(headers_of(message) or ())
     key, value, timestamp_ms = message.key(), message.value(), message.timestamp()[1]
     return Record(_partition_of(message), kafka.offset_of(message), key, value, headers, timestamp_ms)
 

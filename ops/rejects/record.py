@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from clients.kafka import headers_of
+from clients.headers import headers_of
 from operators.visit import Reason
 from oracle.kafka import existing_topics
 from oracle.log import Extent, Reader, extents
-from partition.headers import EXPLANATION_HEADER, REASON_HEADER, TRUNCATED_HEADER, is_own
+from partition.headers import EXPLANATION_HEADER, REASON_HEADER, TRUNCATED_HEADER, UNREADABLE_HEADER, is_own
 from partition.tail import Origin, reject_origin
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -33,11 +33,12 @@ class Rejected(NamedTuple):
     explanation: str
     attempts: int
     truncated: bool
+    headers_unreadable: bool
 
     @classmethod
     def of(cls, partition: int, offset: int, message: Message) -> "Rejected":
         """Read a record's headers; of a repeated one the last counts, which is the sink's."""
-        headers = dict(headers_of(message))
+        headers = dict(headers_of(message) or [])
         return cls(
             message=message,
             partition=partition,
@@ -47,6 +48,7 @@ class Rejected(NamedTuple):
             explanation=_text(headers.get(EXPLANATION_HEADER)),
             attempts=_number(headers.get(ATTEMPT_HEADER)),
             truncated=TRUNCATED_HEADER in headers,
+            headers_unreadable=UNREADABLE_HEADER in headers,
         )
 
     @property
@@ -62,7 +64,7 @@ class Rejected(NamedTuple):
 
     def original_headers(self) -> list[tuple[str, Any]]:
         """Return the headers that the visit came with: without the sink's, and without the attempts."""
-        pairs = headers_of(self.message)
+        pairs = headers_of(self.message) or []
         return [(name, value) for name, value in pairs if name != ATTEMPT_HEADER and not is_own(name)]
 
 

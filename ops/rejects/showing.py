@@ -21,6 +21,8 @@ def lines_of(rejected: Rejected, *, most_bytes: int) -> Iterator[str]:
         yield f"  key      {_truncated(key, most_bytes)}"
     for name, value in rejected.original_headers():
         yield f"  header   {_truncated(name.encode(), most_bytes)}: {_truncated(value, most_bytes)}"
+    if rejected.headers_unreadable:
+        yield "  headers  none: those of the visit could not be read"
     yield f"  value    {_truncated(rejected.message.value(), most_bytes)}"
 
 

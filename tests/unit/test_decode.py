@@ -127,6 +127,14 @@ def test_what_is_not_json_is_malformed(value: bytes | None) -> None:
         visit_bytes(date="2100-01-01T00:00:00Z"),
         visit_bytes(date="0001-01-01T00:00:00+23:59"),
         visit_bytes(date="9999-12-31T23:59:59-23:59"),
+        visit_bytes(date="2026-01-01T00:00:00\\u0000"),
+        visit_bytes(date="2026-01-01T00:00:00\\u0000 x"),
+        visit_bytes(date="2026-01-01T00:00:00.5\\u0000Z"),
+        visit_bytes(date="2026-01-01T00:00:00Z\\u0000"),
+        visit_bytes(date="2026-01-01T00:00:00+01:00\\u0000x"),
+        visit_bytes(date="2026-01-01T00:00:00\\u0000", country="\\u0000"),
+        b'{"visitDate": "2026-01-01T00:00:00\\u0000", ' + visit_bytes(date="2026-01-01T00:00:00")[1:],
+        visit_bytes(date="2026-01-01T00:00:00")[:-1] + b', "visitDate": "2026-01-01T00:00:00\\u0000"}',
         visit_bytes(date="2026-01-01T00:00:00", country=""),
         visit_bytes(date="2026-01-01T00:00:00", country="\\n"),
         visit_bytes(date="1969-12-31T12:00:00"),
@@ -138,6 +146,28 @@ def test_json_that_is_no_visit_is_invalid(value: bytes) -> None:
     """No object, a field missing, null or of another type, a number, name or date out of its range."""
     assert reason_of(value) == "invalid"
     assert reason_of(value, BERLIN) == "invalid"
+
+
+def test_nul_in_other_fields_does_not_make_a_date_invalid() -> None:
+    """Neither in an ignored field, nor in its name, nor as the text of an escape."""
+    nul = b', "user\\u0000Agent": "\\u0000", "visitDate\\u0000": 1}'
+    outcome = decode_value(visit_bytes(date="2026-07-01T00:30:00", country="\\\\u0000")[:-1] + nul, BERLIN)
+    assert isinstance(outcome, Visit)
+    assert (outcome.country, outcome.visit_date) == ("\\u0000", datetime(2026, 6, 30, 22, 30, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [b'"\\ud83d"', b'"\\ude00"', b'["\\ud83d\\n"]', b'{"\\ud83d": 1}', b'"\\ud83d\\u0041"', b'"\\ud83d\\ud83d\\ude00"'],
+    ids=bytes.decode,
+)
+@pytest.mark.parametrize("date", [MIDNIGHT, "2026-01-01T00:00:00"])
+def test_half_a_surrogate_pair_is_malformed_also_in_an_ignored_field(ignored: bytes, date: str) -> None:
+    """It is not JSON that can be decoded; the whole pair is, and raw bytes that are not UTF-8 do not matter there."""
+    start = visit_bytes(date=date)[:-1] + b', "userAgent": '
+    assert reason_of(start + ignored + b"}", BERLIN) == "malformed"
+    for harmless in (b'"\\ud83d\\ude00"', b'"\\\\ud83d"', b'"\xed\xa0\xbd"'):
+        assert isinstance(decode_value(start + harmless + b"}", BERLIN), Visit)
 
 
 def test_limits_belong_to_the_visit() -> None:

@@ -173,6 +173,9 @@ def test_documents_of_every_kind_are_read_alike(message: bytes | None) -> None:
             b'["\xff"]',
             b'{"\xff":1}',
             b'"\\ud800"',
+            b'"\\u0000"',
+            b'{"\\ud83d":1}',
+            b'["\\ud83d\\ud83d\\ude00"]',
             b'"\x01"',
             b'"\x7f"',
             b'"\\q"',
@@ -315,6 +318,8 @@ def test_names_are_read_alike(name: bytes) -> None:
         *(
             "2026-11-23T20:00:00\\u0000Z",
             "2026-11-23T20:00:00Z\\u0000",
+            "2026-11-23T20:00:00\\u0000 x",
+            "2026-11-23T20:00:00+01:00\\u0000x",
             "2026\\u002d11-23T20:00:00Z",
             "",
             "2026-11-23",
@@ -333,6 +338,14 @@ def test_dates_are_read_alike(date: str) -> None:
     assert_same(visit_with(visitDate=f'"{date}"'.encode()))
     assert_same(visit_with(visitDate=f'"{date}"'.encode(), other=b'"\xff"'))
     assert_same(visit_with(visitDate=f'"{date}"'.encode(), country=b'"\\u0001"'))
+
+
+@pytest.mark.parametrize("end", [rb"\u0000", rb"\u0000 x", rb".5\u0000Z", rb"Z\u0000", rb"+01:00\u0000x"])
+def test_a_date_with_a_nul_is_invalid_for_both(end: bytes) -> None:
+    """Nothing may follow a date, whether it has an offset or not."""
+    for zone in ZONES:
+        message = visit_with(visitDate=b'"2026-11-23T20:00:00%s"' % end)
+        assert classify(message, zone) == pipelines(message, zone) == "invalid"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +381,9 @@ _DATES = st.builds(
     st.sampled_from("Tt _"),
     st.times().map(lambda moment: moment.strftime("%H:%M:%S")) | st.text("0123456789:", max_size=8),
     st.just("") | st.builds(".{}".format, _DIGITS),
-    st.sampled_from(["", "Z", "z", "+05:30", "-0000", "+23:59", "-12:00", "+24:00", "Zz", "\\u0000"]),
+    st.sampled_from(
+        ["", "Z", "z", "+05:30", "-0000", "+23:59", "-12:00", "+24:00", "Zz", "\\u0000", "Z\\u0000", "\\u0000 x"]
+    ),
 ).map(lambda text: f'"{text}"'.encode())
 _STRINGS = st.text(max_size=70).map(
     lambda text: json.dumps(text, ensure_ascii=len(text) % 2 == 0).encode("utf-8", "replace")
