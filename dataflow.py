@@ -4,6 +4,7 @@ Kafka ─ visits ─ decode ─┬─ abandoned_carts ── kafka_out ───
                          └─ fold_windows ───── mariadb_out ── totals and positions
 """
 
+import atexit
 import gc
 from typing import Any
 
@@ -59,4 +60,6 @@ def flow() -> Dataflow:
     logs.set_up(settings.log_format)
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
     owner = PartitionOwner(settings, end_process)
-    return build(KafkaSource(settings, owner), KafkaSink(settings, owner), MariaDBSink(owner), settings)
+    source = KafkaSource(settings, owner)
+    atexit.register(source.end_incomplete)  # Bytewax returns when all partitions of all processes are at their end
+    return build(source, KafkaSink(settings, owner), MariaDBSink(owner), settings)

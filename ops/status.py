@@ -1,6 +1,7 @@
 """Show the servers, and the position of every partition.
 
-Lag is the number of offsets up to the end that a read_committed consumer sees; the last commit is in UTC.
+Lag is the number of offsets up to the end that a read_committed consumer sees. Behind that end, offsets may wait
+for an open transaction of another producer, which is then named. The last commit is in UTC.
 
 Examples:
     python -m ops status
@@ -13,12 +14,11 @@ from contextlib import closing
 from datetime import datetime
 from typing import NamedTuple
 
-from confluent_kafka import IsolationLevel
-from confluent_kafka.admin import OffsetSpec
 from rich.console import Console
 from rich.table import Table
 
 from clients import kafka, mariadb
+from clients.log_ends import LogEnd, log_ends, open_transaction_message
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries
 from ops.servers import Servers
@@ -36,6 +36,7 @@ class PartitionState(NamedTuple):
     partition: int
     next_offset: int
     lag: int
+    end: LogEnd
     messages: int
     visits: int
     rejected: int
@@ -60,7 +61,11 @@ def main(arguments: argparse.Namespace) -> int:
             if server.pid() is None:
                 raise Fatal(f"{server.name} is not running; start it with python -m ops up", ExitCode.UNAVAILABLE)
         settings = settings_of(servers.environment())
-    console.print(_partitions_table(settings, partition_states(settings)))
+    states = partition_states(settings)
+    console.print(_partitions_table(settings, states))
+    for state in states:
+        if state.end.waiting:
+            print(open_transaction_message(settings.visits_topic, state.partition, state.end))
     return 0
 
 
@@ -84,20 +89,19 @@ def partition_states(settings: Settings) -> list[PartitionState]:
         raise Fatal(provisioned.not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
     ends = _ends(settings, pipeline)  # after the positions: no lag below 0
     return [
-        PartitionState(partition, at, max(0, ends[partition] - at), messages, visits, rejected, committed_at)
-        for partition, at, messages, visits, rejected, committed_at in rows
+        PartitionState(partition, at, max(0, ends[partition].committed - at), ends[partition], *counts)
+        for partition, at, *counts in rows
     ]
 
 
-def _ends(settings: Settings, pipeline: Pipeline) -> dict[int, int]:
+def _ends(settings: Settings, pipeline: Pipeline) -> dict[int, LogEnd]:
     admin, name = kafka.admin_client(settings), pipeline.topic
     topic = kafka.describe(admin, settings, [name])[name]
     if topic is None:
         raise Fatal(f"topic {name!r} does not exist; run python -m ops provision", ExitCode.CONFIG)
     if topic.topic_id != pipeline.topic_id:
         raise Fatal(provisioned.recreated_message(topic, pipeline.topic_id), ExitCode.DATA)
-    partitions = range(pipeline.partitions)
-    return kafka.offsets(admin, name, partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+    return log_ends(admin, name, range(pipeline.partitions))
 
 
 def _servers_table(servers: Servers) -> Table:
@@ -117,11 +121,11 @@ def _partitions_table(settings: Settings, states: list[PartitionState]) -> Table
     title = f"{settings.visits_topic} to {settings.mariadb_database}"
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("partition", "all", justify="right")
-    for name in ("lag", "messages", "visits", "rejected"):
-        table.add_column(name, str(sum(getattr(state, name) for state in states)), justify="right")
+    rows = [(s.lag, s.end.waiting, s.messages, s.visits, s.rejected) for s in states]
+    for name, *numbers in zip(("lag", "waiting", "messages", "visits", "rejected"), *rows, strict=True):
+        table.add_column(name, str(sum(numbers)), justify="right")
     table.add_column("last commit (UTC)")
-    for state in states:
+    for state, row in zip(states, rows, strict=True):
         at = f"{state.committed_at:%Y-%m-%d %H:%M:%S.%f}"[:-3] if state.committed_at else "none yet"
-        counts = (state.lag, state.messages, state.visits, state.rejected)
-        table.add_row(str(state.partition), *map(str, counts), at)
+        table.add_row(str(state.partition), *map(str, row), at)
     return table

@@ -22,10 +22,11 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 69  # Kafka or MariaDB is unavailable: a restart helps when it is back
     ABORTED = 70  # what cannot be retried in place: a restart begins at the committed position
     HELD = 75  # another dataflow owns a partition
+    OPEN_TRANSACTION = 76  # STOP_AT_END: another producer's open transaction hides a part of the input
     CONFIG = 78  # a setting, a credential or the provisioning is wrong: no restart helps
 
 
-RESTART_HELPS = frozenset({ExitCode.UNAVAILABLE, ExitCode.ABORTED, ExitCode.HELD})
+RESTART_HELPS = frozenset({ExitCode.UNAVAILABLE, ExitCode.ABORTED, ExitCode.HELD, ExitCode.OPEN_TRANSACTION})
 """Codes after which `python -m ops run` starts the cluster again; the other ones of ours end it at once."""
 
 

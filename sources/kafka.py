@@ -113,6 +113,9 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             batch = self._next()
         except Fatal as fatal:
             self._source.owner.on_fatal(fatal)
+        except StopIteration:
+            self._source.reached_end(self._name, self._reading.reader.open_transaction if self._reading else None)
+            raise
         return [] if batch is None else [(self._name, batch)]
 
     def next_awake(self) -> datetime | None:
@@ -155,12 +158,29 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
         self.owner = owner
         self.watch = TopicWatch(settings)
         self.closer = ConsumerCloser()
+        self._unfinished: set[str] = set()
+        self._left_open: list[Fatal] = []
+
+    def reached_end(self, name: str, open_transaction: Fatal | None) -> None:
+        """Note that a partition is counted up to its end, and which transaction was open there."""
+        self._unfinished.discard(name)
+        if open_transaction:
+            self._left_open.append(open_transaction)
+
+    def end_incomplete(self) -> None:
+        """End the process with an open transaction in the input, if there was one and all partitions are at their end.
+
+        Called when Bytewax has ended: the partitions of other processes are at their end, too.
+        """
+        if self._left_open and not self._unfinished:
+            self.owner.on_fatal(self._left_open[0])
 
     def list_parts(self) -> list[str]:
         return self.owner.partition_names()
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _VisitsPartition:
         partition = _VisitsPartition(self, int(for_part))
+        self._unfinished.add(for_part)
         self.watch.start(self.owner.pipeline(), self.owner.admin())
         return partition
 

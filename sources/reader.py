@@ -2,15 +2,18 @@
 
 import logging
 import threading
+import time
 from itertools import chain
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from clients import kafka, kafka_config
 from clients.headers import readable_headers
 from clients.kafka import offset_of
+from clients.log_ends import LogEnd, log_ends, open_transaction_message
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -19,6 +22,7 @@ logger = logging.getLogger(__name__)
 LARGE_BATCH_BYTES = 16 * 1024 * 1024
 _LARGE_BYTES = 100_000
 _CLOSE_S = 2.0
+_MARKERS_S = 1.0  # a broker writes its commit markers a moment after it has answered a commit
 # As sent, of all partitions together: uncompressed it may be ten thousand times that, all at once. Each fetch
 # returns at least one batch of the producer, so the small size costs nothing that could be measured.
 _FETCH_BYTES = 32 * 1024
@@ -47,6 +51,8 @@ class ConsumerCloser:
 class PartitionReader:
     """One partition, read_committed. `read` is where the next message can be: gaps are skipped.
 
+    With STOP_AT_END, `stop_at` is the end, and `open_transaction` what is to be reported there: a part is not read.
+
     :raises Fatal: from any method, when Kafka is unavailable or refuses, or has lost what was not read yet.
     """
 
@@ -56,7 +62,10 @@ class PartitionReader:
         self._where = f"topic {settings.visits_topic!r} partition {partition}"
         self._group_offset = -1
         self.read = start
-        self.stop_at = self._end(admin) if settings.stop_at_end else None
+        self.stop_at: int | None = None
+        self.open_transaction: Fatal | None = None
+        if settings.stop_at_end:
+            self._stop_at(self._end(admin))
         own = {"group_id": settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error"}
         quick = {
@@ -104,13 +113,24 @@ class PartitionReader:
         with kafka.translated(self._where):
             self.consumer.assign([TopicPartition(self._at.topic, self._at.partition, self.read)])
 
-    def _end(self, admin: AdminClient) -> int:
-        def of(isolation: IsolationLevel) -> int:
-            partition = self._at.partition
-            return kafka.offsets(admin, self._at.topic, [partition], OffsetSpec.latest(), isolation)[partition]
+    def _end(self, admin: AdminClient) -> LogEnd:
+        def now() -> LogEnd:
+            return log_ends(admin, self._at.topic, [self._at.partition])[self._at.partition]
 
-        self._refuse_lost_end(of(IsolationLevel.READ_UNCOMMITTED))
-        return of(IsolationLevel.READ_COMMITTED)
+        end = now()
+        self._refuse_lost_end(end.written)
+        deadline = Deadline(_MARKERS_S)
+        while end.waiting and not deadline.passed:
+            time.sleep(0.05)
+            end = end._replace(committed=now().committed)
+        return end
+
+    def _stop_at(self, end: LogEnd) -> None:
+        self.stop_at = end.committed
+        if end.waiting:
+            message = open_transaction_message(self._at.topic, self._at.partition, end)
+            logger.warning("%s; they are not counted now", message, extra={"action": "open_transaction"})
+            self.open_transaction = Fatal(f"{message}, then run again", ExitCode.OPEN_TRANSACTION)
 
     def _add_large(self, messages: list[Message]) -> None:
         """Add messages one by one up to 16 MiB together: thousands of large ones would fill the memory."""
