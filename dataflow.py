@@ -19,6 +19,7 @@ from operators.windows import fold_windows
 from partition.owner import PartitionOwner
 from process import logs
 from process.errors import Fatal, end_process
+from process.heartbeat import Heartbeat
 from settings import Settings
 from sinks.kafka import KafkaSink
 from sinks.mariadb import MariaDBSink
@@ -58,5 +59,7 @@ def flow() -> Dataflow:
         end_process(fatal)
     logs.set_up(settings.log_format)
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
+    heartbeat = Heartbeat()
+    heartbeat.start()
     owner = PartitionOwner(settings, end_process)
-    return build(KafkaSource(settings, owner), KafkaSink(settings, owner), MariaDBSink(owner), settings)
+    return build(KafkaSource(settings, owner, heartbeat), KafkaSink(settings, owner), MariaDBSink(owner), settings)
