@@ -8,6 +8,7 @@ from types import ModuleType
 
 from process import logs
 from process.errors import Fatal
+from process.output import escape_unencodable
 from process.signals import hold_signals
 from settings import Settings
 
@@ -19,6 +20,7 @@ def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
     if argv[:1] == ["run"]:  # a service is stopped at any moment: also while it imports, and while it ends
         hold_signals()
+    escape_unencodable()
     parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     chosen = [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
