@@ -20,6 +20,7 @@ from operators.windows import fold_windows
 from partition.owner import PartitionOwner
 from process import logs
 from process.errors import Fatal, end_process
+from process.heartbeat import Heartbeat
 from settings import Settings
 from sinks.kafka import KafkaSink
 from sinks.mariadb import MariaDBSink
@@ -59,7 +60,9 @@ def flow() -> Dataflow:
         end_process(fatal)
     logs.set_up(settings.log_format)
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
+    heartbeat = Heartbeat()
+    heartbeat.start()
     owner = PartitionOwner(settings, end_process)
-    source = KafkaSource(settings, owner)
+    source = KafkaSource(settings, owner, heartbeat)
     atexit.register(source.end_incomplete)  # Bytewax returns when all partitions of all processes are at their end
     return build(source, KafkaSink(settings, owner), MariaDBSink(owner), settings)

@@ -138,6 +138,8 @@ class Settings:
     on_data_loss: str = _setting(_one_of("fail", "skip"), "fail or skip", "fail")
     stop_at_end: bool = _setting(_flag, "0 or 1", False)
     echo: bool = _setting(_flag, "0 or 1", False)
+    max_window_rows: int = _setting(_whole(1, 10**12), "1 to 1000000000000 rows of window_totals", 500_000_000)
+    hang_timeout_s: int = _setting(_whole(5, 3600), "5 to 3600 seconds without progress (ops run only)", 30)
     log_format: str = _setting(_one_of("text", "json"), "text or json", "text")
 
     board_host: str = _setting(_text, "an address to listen on", "127.0.0.1")

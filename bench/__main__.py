@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from process.errors import Fatal
+from process.output import escape_unencodable
 
 COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "viewers")
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
@@ -15,6 +16,7 @@ COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "view
 
 def main(argv: Sequence[str]) -> int:
     """Run one benchmark; return its exit code."""
+    escape_unencodable()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     modules = {name: importlib.import_module(f"bench.{name}") for name in COMMANDS}

@@ -13,11 +13,13 @@ from leaderboard.ranges import RANGES
 from leaderboard.terminal import show, show_once
 from process import logs
 from process.errors import Fatal
+from process.output import escape_unencodable
 from settings import Settings
 
 
 def main(argv: list[str]) -> int:
     """Serve or show the boards; return the exit code."""
+    escape_unencodable()
     parser = _parser()
     arguments = parser.parse_args(argv)
     if not arguments.terminal and argv:

@@ -8,6 +8,8 @@ from types import ModuleType
 
 from process import logs
 from process.errors import Fatal
+from process.output import escape_unencodable
+from process.signals import hold_signals
 from settings import Settings
 
 COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "rejected", "demo")
@@ -16,6 +18,9 @@ COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "reje
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code."""
+    if argv[:1] == ["run"]:  # a service is stopped at any moment: also while it imports, and while it ends
+        hold_signals()
+    escape_unencodable()
     parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     chosen = [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS

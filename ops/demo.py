@@ -23,6 +23,7 @@ from pathlib import Path
 from clients import kafka
 from ops import servers
 from ops.provision import provision
+from ops.servers.notes import private_folder
 from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 from ops.status import partition_states
@@ -90,7 +91,7 @@ class _Demo:
         self._processes: dict[str, Process] = {}
 
     def start(self, rate: int, settings: Settings) -> None:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        private_folder(self._logs)
         logger.info("dataflow on 2 processes, %d visits a second; logs in %s", rate, self._logs)
         self._start("dataflow", ["ops", "run", "-p", "2"])
         difficult = ["--profile", "wave", "--late-share", "0.02", "--late-by", "30s", "--malformed-share", "0.01"]

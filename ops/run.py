@@ -1,9 +1,10 @@
-"""Run the dataflow as worker processes of one cluster, and start all of them again when one ends.
+"""Run the dataflow as worker processes of one cluster, and start all of them again when one ends or hangs.
 
 SIGTERM and Ctrl-C end everything within 5 s, with exit code 0; so does the end of the input (STOP_AT_END=1).
 Where no restart helps (a wrong setting, nothing provisioned, positions that contradict each other) it ends at
 once with the dataflow's own code: 78 or 65. It gives up after 10 ends in a row that each came soon after the
-start, with the last code: after about 3 minutes if another copy of the dataflow is running (75).
+start, with the last code: after about 3 minutes if another copy of the dataflow is running (75). A process
+hangs when its work has stood still for HANG_TIMEOUT_S (default: 30).
 
 Examples:
     python -m ops run -p 2
@@ -15,11 +16,13 @@ Examples:
 import argparse
 import os
 import sys
+from functools import partial
 
 from ops.servers.processes import free_port
 from ops.servers.software import ROOT
 from ops.supervisor import supervise
 from process.errors import ExitCode, Fatal
+from settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +37,12 @@ def main(arguments: argparse.Namespace) -> int:
     """Run until the dataflow ends, or a signal stops it."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environ = os.environ | {"PYTHONPATH": path}
+    hang_timeout_s = Settings.from_environment().hang_timeout_s
     if arguments.process is None and arguments.addresses is None:
-        return supervise(lambda: _cluster(arguments.processes, arguments.workers), environ=environ)
+        commands = partial(_cluster, arguments.processes, arguments.workers)
+        return supervise(commands, environ=environ, hang_timeout_s=hang_timeout_s)
     command = _one_of_several_hosts(arguments.process, arguments.addresses, arguments.workers)
-    return supervise(lambda: [command], environ=environ)
+    return supervise(lambda: [command], environ=environ, hang_timeout_s=hang_timeout_s)
 
 
 def _count(value: str) -> int:

@@ -1,4 +1,4 @@
-"""Keep a set of processes running as one: when one ends, all of them start again."""
+"""Keep a set of processes running as one: when one ends or hangs, all of them start again."""
 
 import ctypes
 import logging
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple
 
+from ops.heartbeats import Pulse
 from process.deadline import Deadline
 from process.errors import RESTART_HELPS, ExitCode
 from process.signals import Stop, stop_signals
@@ -21,6 +22,7 @@ _POLL_S = 0.1
 _END_S = 3.0  # after SIGTERM; everything has ended 5 s after the supervisor's own
 _PR_SET_PDEATHSIG = 1
 _NO_RESTART_HELPS = frozenset({ExitCode.CONFIG, ExitCode.DATA})
+HANG_TIMEOUT_S = 30.0
 _WAITED_FOR = frozenset({ExitCode.UNAVAILABLE, ExitCode.HELD})
 _ENDED = {"action": "ended"}
 
@@ -57,9 +59,11 @@ def supervise(
     *,
     environ: Mapping[str, str] | None = None,
     policy: RestartPolicy | None = None,
+    hang_timeout_s: float = HANG_TIMEOUT_S,
 ) -> int:
     """Run a command for each process, all of them again when one ends, until all end with 0 or a signal comes.
 
+    A process whose heartbeat (process/heartbeat.py) stops for `hang_timeout_s` has ended in the same sense.
     Return 0 when all ended with 0, or after SIGTERM or SIGINT; the processes' code when it means that no restart
     helps, or after too many failures in a row.
     """
@@ -68,7 +72,7 @@ def supervise(
     with stop_signals() as stop:
         while True:
             began = time.monotonic()
-            codes = _run_once(commands(), environ, stop)
+            codes = _run_once(commands(), environ, stop, hang_timeout_s)
             if stop.is_set() or not any(codes):
                 return 0
             code = verdict(codes)
@@ -85,28 +89,44 @@ def supervise(
                 return 0
 
 
-def _run_once(commands: list[list[str]], environ: Mapping[str, str] | None, stop: Stop) -> list[int]:
-    """Run until one fails, all end with 0 or `stop` is set; then end the rest. Return the codes of the ended."""
+def _run_once(
+    commands: list[list[str]], environ: Mapping[str, str] | None, stop: Stop, hang_timeout_s: float
+) -> list[int]:
+    """Run until one fails or hangs, all end with 0 or `stop` is set; then end the rest. Return their codes."""
+    pulses = [Pulse() for _ in commands]
     processes: list[Process] = []
     try:
-        processes.extend(started(command, environ) for command in commands)
+        processes.extend(
+            started(command, environ, pulse=pulse) for command, pulse in zip(commands, pulses, strict=True)
+        )
         while not stop.wait(_POLL_S):
             codes = [process.poll() for process in processes]
             ended = [code for code in codes if code is not None]
             if any(ended) or len(ended) == len(codes):
                 _log_ends(codes)
                 return ended
+            if _one_hangs(pulses, hang_timeout_s):
+                return [ExitCode.ABORTED]
         return []
     finally:
         end(processes)
+        for pulse in pulses:
+            pulse.close()
 
 
-def started(command: list[str], environ: Mapping[str, str] | None, output: IO[bytes] | None = None) -> Process:
+def started(
+    command: list[str],
+    environ: Mapping[str, str] | None,
+    output: IO[bytes] | None = None,
+    *,
+    pulse: Pulse | None = None,
+) -> Process:
     """Start a process that ends no later than this one; it writes to `output`, or to the same place as this one."""
     # A session of its own: a Ctrl-C reaches this process alone, which then ends the others in order.
     return subprocess.Popen(
         command,
-        env=environ,
+        env=pulse.environment(environ) if pulse else environ,
+        pass_fds=[pulse.writer] if pulse else [],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -147,6 +167,17 @@ def _log_ends(codes: list[int | None]) -> None:
         if code:
             how = f"code {code}" if code > 0 else f"signal {-code}"
             logger.warning("process %d of %d ended with %s", index + 1, len(codes), how, extra=_ENDED)
+
+
+def _one_hangs(pulses: Sequence[Pulse], timeout_s: float) -> bool:
+    """Return whether the work of one has stood still for so long; the others stand still soon after it."""
+    silences_s = [pulse.silence_s() for pulse in pulses]
+    longest_s = max(silences_s)
+    if longest_s < timeout_s:
+        return False
+    where = f"process {silences_s.index(longest_s) + 1} of {len(pulses)}"
+    logger.error("%s hangs: its work has stood still for %.0f s", where, longest_s, extra={"action": "hang"})
+    return True
 
 
 def verdict(codes: Sequence[int]) -> int:

@@ -14,6 +14,7 @@ Examples:
 import argparse
 import os
 import shlex
+import sys
 from pathlib import Path
 
 from ops import servers
@@ -43,7 +44,9 @@ def main(arguments: argparse.Namespace) -> int:
         provision(settings_of(environment))
     finally:  # if provision refuses, its cure needs the addresses too
         for name, value in environment.items():
-            print(f"export {name}={shlex.quote(value)}")
+            # The bytes of the environment, whatever the encoding of standard output is: a shell reads them back.
+            sys.stdout.buffer.write(os.fsencode(f"export {name}={shlex.quote(value)}\n"))
+        sys.stdout.flush()
     return 0
 
 

@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Stop:
     """Whether SIGTERM or SIGINT has been received, and how often: a second one may mean more than the first.
@@ -36,14 +38,24 @@ class Stop:
         os.close(self._writer)
 
 
+def hold_signals() -> None:
+    """Hold SIGTERM and SIGINT back from here on, except in `stop_signals`: there those held before are received.
+
+    For a program that ends with its own code whenever it is told to. The threads that it starts inherit this.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+
+
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
     """Count SIGTERM and SIGINT, instead of ending by them, for as long as this lasts."""
     stop = Stop()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in _NUMBERS}
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
     try:
         yield stop
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in previous.items():
             signal.signal(number, handler)
         stop.close()

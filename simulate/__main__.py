@@ -9,6 +9,7 @@ import msgspec
 
 from clients.kafka import printable
 from process.errors import Fatal
+from process.output import escape_unencodable
 from process.signals import stop_signals
 from settings import Settings
 from simulate.arguments import options_of
@@ -21,6 +22,7 @@ DELIVERY_FAILED = 1
 
 def main(argv: Sequence[str]) -> int:
     """Run once; return the exit code: 0 when every delivery was acknowledged."""
+    escape_unencodable()
     options = options_of(argv)
     try:
         settings = Settings.from_environment()

@@ -10,6 +10,7 @@ from operators.batches import RawBatch
 from partition.committer import Committer
 from partition.owner import PartitionOwner, partition_name
 from process.errors import Fatal
+from process.heartbeat import Heartbeat
 from settings import Settings
 from sources.reader import LARGE_BATCH_BYTES, ConsumerCloser, PartitionReader, size_of
 from sources.topic_watch import TopicWatch
@@ -107,13 +108,16 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
         self._taking = source.owner.begin(partition)
         self._reading: _OwnedReading | None = None
         self._rest: timedelta | None = None
+        source.heartbeat.begin(partition)
 
     def next_batch(self) -> list[tuple[str, RawBatch]]:
+        self._source.heartbeat.moved(self._partition)
         try:
             batch = self._next()
         except Fatal as fatal:
             self._source.owner.on_fatal(fatal)
         except StopIteration:
+            self._source.heartbeat.finish(self._partition)
             self._source.reached_end(self._name, self._reading.reader.open_transaction if self._reading else None)
             raise
         return [] if batch is None else [(self._name, batch)]
@@ -153,10 +157,11 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
     progress.next_offset; recovery snapshots are neither written nor read.
     """
 
-    def __init__(self, settings: Settings, owner: PartitionOwner) -> None:
+    def __init__(self, settings: Settings, owner: PartitionOwner, heartbeat: Heartbeat | None = None) -> None:
         self._settings = settings
         self.owner = owner
-        self.watch = TopicWatch(settings)
+        self.heartbeat = heartbeat or Heartbeat()
+        self.watch = TopicWatch(settings, owner.on_fatal)
         self.closer = ConsumerCloser()
         self._unfinished: set[str] = set()
         self._left_open: list[Fatal] = []

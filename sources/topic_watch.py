@@ -1,26 +1,36 @@
-"""Detects that the input topic was deleted, created anew or has grown: a consumer does not notice."""
+"""Detects what a consumer does not notice: the input topic deleted, created anew or grown, the clock set back."""
 
 import logging
 import threading
+from contextlib import suppress
 
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka
 from partition.pipeline import Pipeline
 from partition.provisioned import grown_message, recreated_message
-from process.errors import ExitCode, Fatal
+from process.clock import ClockWatch
+from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
 from settings import Settings
+from sources.window_rows import WindowRows
 
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 10.0
+CLOCK_SET_BACK_S = 5.0  # by so much the dataflow may pause: Bytewax's timers stand still until the time has come again
 
 
 class TopicWatch:
-    """Polls the input topic's id and number of partitions, once every 10 s for the whole process."""
+    """Polls the input topic's id and number of partitions, the clock, and the size of window_totals.
 
-    def __init__(self, settings: Settings) -> None:
+    Once every 10 s for the whole process. What it finds ends the process at the source's next call; a clock that was
+    set back does at once, since Bytewax calls no source then.
+    """
+
+    def __init__(self, settings: Settings, on_fatal: OnFatal = raise_fatal) -> None:
         self._settings = settings
+        self._on_fatal = on_fatal
+        self._rows = WindowRows(settings)
         self._lock = threading.Lock()
         self._users = 0
         self._stopped = threading.Event()
@@ -44,11 +54,27 @@ class TopicWatch:
                 self._stopped.set()
 
     def _poll(self, pipeline: Pipeline, admin: AdminClient, stopped: threading.Event) -> None:
+        clock = ClockWatch()
+        self.found = self.found or self._rows.too_many()
         while not stopped.wait(POLL_INTERVAL_S):
+            self._check_clock(clock)
             try:
                 self.found = self.found or self._difference(pipeline, admin)
             except Fatal as fatal:  # an outage is no difference: readers and writers decide how long to wait
                 logger.warning("%s", fatal.message, extra={"action": "watch"})
+            self.found = self.found or self._rows.too_many()
+
+    def _check_clock(self, clock: ClockWatch) -> None:
+        set_back_s = clock.set_back_s()
+        if set_back_s <= CLOCK_SET_BACK_S:
+            return
+        message = (
+            f"the system clock was set back by {set_back_s:.0f} s: the timers of Bytewax would stand still for as "
+            "long; a restart resumes at the committed position"
+        )
+        self.found = Fatal(message, ExitCode.ABORTED)
+        with suppress(Fatal):  # one that raises leaves it to the source, which finds it
+            self._on_fatal(self.found)
 
     def _difference(self, pipeline: Pipeline, admin: AdminClient) -> Fatal | None:
         name = self._settings.visits_topic

@@ -92,6 +92,9 @@ EXECUTE IMMEDIATE CONCAT('GRANT SELECT ON `', REPLACE(REPLACE(?, '`', '``'), '_'
 -- any_totals -- Whether anything has been counted.
 SELECT EXISTS (SELECT 1 FROM window_totals);
 
+-- window_rows -- About how many rows window_totals has: InnoDB's own estimate, which costs nothing.
+SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'window_totals';
+
 -- insert_pipeline -- What must not change under this database.
 INSERT INTO pipeline (pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version)
 VALUES (?, ?, ?, ?, ?, ?, ?);

@@ -136,6 +136,8 @@ def start(directory: Path, environ: Mapping[str, str]) -> Servers:
     """
     directory = directory.resolve()
     with locked(directory):
+        if directory == DIRECTORY:
+            directory.chmod(0o700)  # it is ours; another directory that exists may be used for more
         notes = Notes.read(directory) or Notes()
         if notes.docker is None:
             notes.docker = docker.is_there()

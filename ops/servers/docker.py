@@ -30,7 +30,7 @@ def is_there() -> bool:
 def _output(*arguments: str) -> str | None:
     command = ["docker", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return None if done.returncode else done.stdout
@@ -99,7 +99,9 @@ class Container:
 def _docker(*arguments: str, **environ: str) -> str:
     command = ["docker", *arguments]
     try:
-        done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, env=os.environ | environ, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         output = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         message = f"docker {' '.join(arguments)}: {output[-1] if output else 'no output'}"

@@ -10,9 +10,10 @@ from confluent_kafka.admin import AdminClient
 
 from ops.servers import software
 from ops.servers.local import LocalServer
-from ops.servers.processes import free_port
+from ops.servers.processes import environment, free_port
 from process.errors import ExitCode, Fatal
 
+# log.dirs is below the server's working directory: a comma, backslash or ü of the path would mean another one here.
 # Small internal topics start quickly; messages of 64 MiB pass; nothing is deleted by age, whatever the visits'
 # dates are. After a kill -9 a broker waits until its own last session has timed out: 9 s by default.
 _PROPERTIES = """\
@@ -23,7 +24,7 @@ listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={data}
+log.dirs=data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=5
@@ -72,7 +73,7 @@ class Kafka(LocalServer):
         self._notes.write(self._directory)
         path = self._folder / "server.properties"
         port, controller_port = self._notes.kafka_port, self._notes.kafka_controller_port
-        text = _PROPERTIES.format(port=port, controller_port=controller_port, data=self._data)
+        text = _PROPERTIES.format(port=port, controller_port=controller_port)
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -82,7 +83,15 @@ class Kafka(LocalServer):
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-c", str(properties)]
         options = [f"--cluster-id={cluster_id}", "--ignore-formatted"]  # one word: an id may begin with a hyphen
-        done = subprocess.run([*tool, *options], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*tool, *options],
+            cwd=self._folder,
+            env=environment(),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
         if done.returncode:
             output = (done.stderr or done.stdout).strip().splitlines()
             message = f"Kafka cannot format {self._data}: {output[-1] if output else 'no output'}"

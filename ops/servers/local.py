@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from ops.servers.notes import Notes
+from ops.servers.notes import Notes, private_folder
 from ops.servers.processes import Daemon
 
 
@@ -41,5 +41,7 @@ class LocalServer:
 
     def _make_folders(self) -> None:
         """Make the folders, the temporary one empty: what a killed server left there is useless."""
+        private_folder(self._directory)
+        private_folder(self._folder).chmod(0o700)  # ours alone, also if an earlier version made it
         shutil.rmtree(self._temporary, ignore_errors=True)
-        self._temporary.mkdir(parents=True)
+        private_folder(self._temporary)

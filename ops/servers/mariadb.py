@@ -7,7 +7,7 @@ import subprocess
 from clients import mariadb
 from ops.servers import software
 from ops.servers.local import LocalServer
-from ops.servers.processes import free_port
+from ops.servers.processes import environment, free_port
 from process.errors import ExitCode, Fatal
 
 ADMIN = "root"
@@ -64,13 +64,23 @@ class MariaDB(LocalServer):
             return
         draft = self._folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        base = [f"--basedir={programs.base}"] if programs.base else []
-        options = ["--no-defaults", *base, f"--datadir={draft}", *_run_as_root()]
+        (self._folder / "base").unlink(missing_ok=True)
+        if programs.base:
+            (self._folder / "base").symlink_to(programs.base)
+        base = ["--basedir=./base"] if programs.base else []
+        # The script splits what it is given at spaces, and drops backslashes: nothing but names in its directory.
+        options = ["--no-defaults", *base, f"--datadir=./{draft.name}", *_run_as_root()]
         safe = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         command = [str(programs.install_db), *options, *safe]
-        environ = {**os.environ, "TMPDIR": str(self._temporary)}  # the script splits a --tmpdir at its spaces
         done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            cwd=self._folder,
+            env=environment() | {"TMPDIR": str(self._temporary)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         if done.returncode:
             output = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]

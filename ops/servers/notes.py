@@ -4,7 +4,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -55,10 +55,19 @@ def _path(directory: Path) -> Path:
     return directory / "servers.json"
 
 
+def private_folder(folder: Path) -> Path:
+    """Make a folder that only its owner can enter, whatever the umask is; one that exists stays as it is."""
+    for parent in (*reversed(folder.parents), folder):
+        if not parent.exists():
+            with suppress(FileExistsError):  # another process was faster
+                parent.mkdir(mode=0o700)
+    return folder
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; a second process waits. The lock ends with the process that holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -49,6 +49,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def environment() -> dict[str, str]:
+    """Return a server's environment: paths are UTF-8 in it, whatever the locale of this process is."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
 class Daemon:
     """One background process, known by the pid in its folder; its command line must name that folder."""
 
@@ -117,6 +122,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
+                env=environment(),
                 start_new_session=True,
                 close_fds=True,
             )
@@ -132,8 +138,8 @@ def _command_line(pid: int) -> str:
     """Return a process's command line; empty for one that is gone or a zombie."""
     if Path("/proc/self").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
         except OSError:
             return ""
     command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return os.fsdecode(subprocess.run(command, capture_output=True, check=False).stdout)

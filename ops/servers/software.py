@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,9 @@ def java() -> str:
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home, "bin", "java")) if home else "java"
     try:
-        output = subprocess.run([command, "-version"], capture_output=True, text=True, check=True).stderr
+        output = subprocess.run(
+            [command, "-version"], capture_output=True, encoding="utf-8", errors="replace", check=True
+        ).stderr
     except (OSError, subprocess.CalledProcessError) as error:
         raise Fatal(f"no servers: {command} does not run; {CHOICES}", ExitCode.CONFIG) from error
     version = re.search(r'version "(\d+)', output)
@@ -101,9 +104,9 @@ def _version(profile: str) -> str:
 def _copy_dependencies(profile: str, folder: Path) -> None:
     name, size_mb = {"kafka": ("Apache Kafka", 43), "mariadb": ("MariaDB", 149)}[profile]
     logger.info("fetching %s by Maven (%d MB, the first time only; a few minutes on a slow connection)", name, size_mb)
-    command = ["mvn", "-q", "-B", "-f", str(_POM), f"-P{profile}", "dependency:copy-dependencies"]
     try:
-        subprocess.run([*command, f"-DoutputDirectory={folder}"], capture_output=True, text=True, check=True)
+        with tempfile.TemporaryDirectory() as plain:
+            _run_maven(profile, folder, Path(plain))
     except OSError as error:
         raise Fatal(f"no servers: mvn (Apache Maven) does not run; {CHOICES}", ExitCode.CONFIG) from error
     except subprocess.CalledProcessError as error:
@@ -111,6 +114,16 @@ def _copy_dependencies(profile: str, folder: Path) -> None:
         first = next((line for line in output if "ERROR" in line), output[0] if output else "no output")
         message = f"mvn (Apache Maven) could not fetch {name}: {first}; {CHOICES}"
         raise Fatal(message, ExitCode.UNAVAILABLE) from error
+
+
+def _run_maven(profile: str, folder: Path, plain: Path) -> None:
+    """Let Maven write by way of a plain path: it takes a backslash of the real one for a slash."""
+    folder.mkdir()
+    (plain / "jars").symlink_to(folder)
+    (plain / "pom.xml").write_bytes(_POM.read_bytes())
+    command = ["mvn", "-q", "-B", "-f", str(plain / "pom.xml"), f"-P{profile}", "dependency:copy-dependencies"]
+    output = f"-DoutputDirectory={plain / 'jars'}"
+    subprocess.run([*command, output], capture_output=True, encoding="utf-8", errors="replace", check=True)
 
 
 def _unpack(folder: Path) -> None:

@@ -1,9 +1,12 @@
 """`python -m ops run`: what it restarts, and when it gives up."""
 
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from ops.servers import ROOT
 from partition.position import LOCK_WAIT_S
@@ -44,3 +47,67 @@ def test_a_second_copy_is_given_up(settings: Settings, environment: dict[str, st
         produce(settings, [(0, visit_bytes())])
         wait_until(lambda: progressed(settings) == 2, deadline_s=60, what="the first copy continues")
         assert first.alive()
+
+
+# Python imports it before anything else: real signals at moments that no other process could choose.
+SITECUSTOMIZE = """
+import atexit, os, signal, sys
+
+def terminate(times):
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r} and sys.argv[1:2] == ["run"]:
+            terminate({times})
+
+sys.meta_path.insert(0, Finder())
+atexit.register(terminate, {at_exit})
+"""
+
+
+@pytest.mark.parametrize("module", ["ops.run", "confluent_kafka", "ops.supervisor"])
+@pytest.mark.parametrize(("times", "at_exit"), [(1, 0), (5, 0), (1, 5)])
+def test_sigterm_ends_it_with_0_at_any_moment(tmp_path: Path, module: str, times: int, at_exit: int) -> None:
+    """While it imports, before anything is started, and while the interpreter ends."""
+    text = SITECUSTOMIZE.format(module=module, times=times, at_exit=at_exit)
+    (tmp_path / "sitecustomize.py").write_text(text, encoding="utf-8")
+    environ = process_environment({})
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "run", "-p", "2"],
+        cwd=ROOT,
+        env=environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_sigterm_again_and_again_ends_it_with_0(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Until it has ended, as often as another process can send it."""
+    produce(settings, [(0, visit_bytes())])
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "ops", "run", "-p", "2"],
+            cwd=ROOT,
+            env=process_environment(environment),
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        wait_until(lambda: progressed(settings) == 1, deadline_s=60, what=log.read_text)
+        sent, deadline = 0, time.monotonic() + 10
+        while runner.poll() is None and time.monotonic() < deadline:
+            runner.send_signal(signal.SIGTERM)
+            sent += 1
+        assert sent >= 5
+        assert runner.wait(1) == 0, log.read_text()
+    finally:
+        runner.kill()
+        runner.wait(30)

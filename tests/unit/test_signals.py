@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from process.signals import Stop, stop_signals
+from process.signals import Stop, hold_signals, stop_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -53,3 +53,20 @@ def test_the_handlers_from_before_are_restored() -> None:
     with pytest.raises(RuntimeError), stop_signals() as stop:
         fail(stop)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_signals_that_are_held_are_received_later() -> None:
+    """Those from before; those that come afterwards are held for good."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        hold_signals()
+        signal.raise_signal(signal.SIGTERM)
+        with stop_signals() as stop:
+            assert stop.requests == 1
+        signal.raise_signal(signal.SIGINT)
+        assert signal.sigpending() == {signal.SIGINT}
+        with stop_signals() as stop:
+            assert stop.requests == 1
+        assert signal.sigpending() == set()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

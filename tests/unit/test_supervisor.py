@@ -22,6 +22,8 @@ UNRESPONSIVE = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 )
 
+BEATS = "import os, time; from process.heartbeat import Heartbeat; heartbeat = Heartbeat(); heartbeat.start();"
+
 
 class Starts:
     """The commands of a set, and the number of times they were started."""
@@ -57,6 +59,54 @@ def test_all_start_again_when_one_ends(end: str) -> None:
     starts = Starts([end, FOREVER], [_exit(0), _exit(0)])
     assert (supervise(starts, policy=QUICK), starts.count) == (0, 2)
     assert _children() == before
+
+
+@pytest.mark.parametrize(
+    "hang",
+    [
+        "time.sleep(1); os.kill(os.getpid(), 19); time.sleep(600)",  # SIGSTOP, which only SIGKILL ends
+        "time.sleep(1); heartbeat.begin(7); time.sleep(600)",  # a worker that does not move
+    ],
+)
+def test_all_start_again_when_one_hangs(hang: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Found by its heartbeat, named, killed; the one that beats is ended too."""
+    before = _children()
+    starts = Starts([BEATS + "time.sleep(600)", BEATS + hang], [_exit(0), _exit(0)])
+    assert (supervise(starts, policy=QUICK, hang_timeout_s=3), starts.count) == (0, 2)
+    assert caplog.messages[0] == "process 2 of 2 hangs: its work has stood still for 3 s"
+    assert _children() == before
+
+
+def test_a_process_that_never_beat_is_still_starting() -> None:
+    """It may wait for other hosts for any time."""
+    starts = Starts([BEATS + "time.sleep(4)", "import time; time.sleep(4)"])
+    assert (supervise(starts, policy=QUICK, hang_timeout_s=2), starts.count) == (0, 1)
+
+
+def test_a_supervisor_that_was_stopped_itself_blames_nobody(tmp_path: Path) -> None:
+    """Stopped together with its process, as by a frozen container, it expects the next beats from then on."""
+    code = BEATS + "print('up', os.getpid(), flush=True); time.sleep(600)"
+    program = (
+        "import sys; from ops.supervisor import supervise;"
+        f"sys.exit(supervise(lambda: [[sys.executable, '-c', {code!r}]], hang_timeout_s=6))"
+    )
+    with (tmp_path / "output").open("wb") as log:
+        supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=log, stderr=log)
+    wait_until((tmp_path / "output").read_text, deadline_s=20, what="the process is up")
+    (child,) = psutil.Process(supervisor.pid).children()
+    both = [psutil.Process(supervisor.pid), child]
+    began = time.monotonic()
+    for process in both:
+        process.suspend()
+    wait_until(lambda: time.monotonic() - began > 8, deadline_s=20, what="longer than the time-out")
+    for process in both:
+        process.resume()
+    resumed = time.monotonic()
+    wait_until(lambda: time.monotonic() - resumed > 3 or not child.is_running(), deadline_s=20, what="a few beats")
+    assert child.is_running()
+    supervisor.terminate()
+    assert supervisor.wait(10) == 0
+    assert "hangs" not in (tmp_path / "output").read_text()
 
 
 @pytest.mark.parametrize("code", [ExitCode.CONFIG, ExitCode.DATA])
