@@ -1,9 +1,12 @@
 """What a database was provisioned for, compared with Kafka and the settings: no partition is taken when they differ."""
 
+from typing import Any
+
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.sql import queries
 from operators.decode import DECODE_VERSION
 from partition.pipeline import Pipeline, Position, read_pipeline, read_positions
 from partition.position import missing_row_message
@@ -24,6 +27,8 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
                 cursor = connection.cursor()
                 pipeline = read_pipeline(cursor)
                 positions = read_positions(cursor, settings.visits_topic)
+                if pipeline:
+                    _refuse_few_connections(cursor, pipeline.partitions)
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
@@ -37,6 +42,24 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
     kafka.refuse_compacted(admin, settings.visits_topic)
     refuse_other_rows(pipeline, positions)
     return pipeline
+
+
+def _refuse_few_connections(cursor: Any, partitions: int) -> None:
+    cursor.execute(queries()["connection_limits"])
+    server, user = cursor.fetchone()
+    needed = partitions + 1  # and the one that has read this
+    if needed > server:
+        message = (
+            f"one connection to MariaDB per partition, and one more: {needed} needed, {server} allowed; raise the "
+            "server's max_connections"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    if needed > user > 0:
+        message = (
+            f"one connection to MariaDB per partition, and one more: {needed} needed, {user} allowed for this user; "
+            "raise its limit (ALTER USER … WITH MAX_USER_CONNECTIONS, or the server's max_user_connections)"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def refuse_other_settings(settings: Settings, pipeline: Pipeline) -> None:

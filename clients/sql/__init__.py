@@ -14,6 +14,11 @@ def queries() -> dict[str, str]:
     return {name: statement.strip() for name, _, statement in _NAMED.findall(text)}
 
 
+def quoted_name(name: str) -> str:
+    """Return a name as SQL takes it, a reserved word or a number too: a parameter cannot stand for a name."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 @cache
 def schema() -> tuple[str, ...]:
     """Return the statements of the numbered schema files, in their order."""
