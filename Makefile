@@ -1,11 +1,14 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+GA := .venv-ga
+DATABASE_TESTS := tests/unit/test_mariadb_errors.py $(addprefix tests/integration/test_,database.py \
+  mariadb_conditions.py mariadb_connection.py mariadb_sink.py provision.py)
 
-.PHONY: help setup demo test faults bench lint format lock clean
+.PHONY: help setup demo test test-mariadb-ga faults bench lint format lock clean
 
 help: ## show this
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 setup: $(INSTALLED) ## install everything into .venv (Python 3.11 or 3.12)
 
@@ -17,6 +20,14 @@ test: setup ## all tests, on real servers that they start themselves, and their 
 
 faults: setup ## every fault of the table on real servers, into docs/reliability.md; half an hour; ARGS="--only NAME --seed 7"
 	@$(PYTHON) -m tests.faults.table $(ARGS)
+
+test-mariadb-ga: setup ## the database tests on the final release of MariaDB's connector, built from source
+	@if [ -z "$$CI" ] && ! command -v mariadb_config >/dev/null; then \
+	  echo "skipped: mariadb_config is missing; install MariaDB's C library and a compiler (Debian: apt install libmariadb-dev gcc)"; \
+	else \
+	  $(MAKE) --no-print-directory $(GA)/.installed && \
+	  $(GA)/bin/python -m pytest --numprocesses 2 --dist loadfile $(DATABASE_TESTS) $(ARGS); \
+	fi
 
 bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
 	@$(PYTHON) -m bench simulate
@@ -43,7 +54,7 @@ lock: setup ## renew the lock files after a change of pyproject.toml; UPGRADE=1 
 
 clean: ## stop the local servers; remove .venv, .local and caches
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m ops down --delete
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(GA) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A command of the right name may be there and not run (a shim of a version that is not installed), or lack venv.
@@ -61,4 +72,13 @@ $(INSTALLED): requirements-dev.lock
 	"$$python" -m venv --clear $(VENV)
 	@echo "installing what requirements-dev.lock names"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The lock, with the connector's final release in place of the release candidate.
+$(GA)/.installed: requirements-dev.lock requirements-ga.txt
+	@echo "making $(GA): building MariaDB's connector from source"
+	@$(PYTHON) -m venv --clear $(GA)
+	@awk '/^[^ ]/ { ours = /^mariadb==/ } !ours' requirements-dev.lock >$(GA)/requirements-dev.lock
+	@install() { $(GA)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "$$@"; } && \
+	install -r $(GA)/requirements-dev.lock && install --no-deps --no-binary mariadb -r requirements-ga.txt
 	@touch $@

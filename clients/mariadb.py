@@ -2,12 +2,13 @@
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import mariadb
 
 from clients.mariadb_errors import ERRORS, Kind, ServerError
+from clients.sql import quoted_name
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -112,17 +113,32 @@ def connect(login: Login) -> Any:
     if login.database:
         options["database"] = login.database
     if login.tls_ca:
-        options |= {"ssl_ca": login.tls_ca, "ssl_verify_cert": True}
-    with translated(str(login)):
+        _refuse_no_certificates(login.tls_ca)
+        # Without "ssl" the pure Python connector does not encrypt, whatever else is set.
+        options |= {"ssl": True, "ssl_ca": login.tls_ca, "ssl_verify_cert": True}
+    with translated(str(login)), ExitStack() as undo:
         connection = mariadb.connect(**options)
-        cursor = connection.cursor()
-        for statement in _SESSION:
-            cursor.execute(statement)
-        cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in _STATE)}")
-        state = dict(zip(_STATE, cursor.fetchone(), strict=True))
-        cursor.close()
-    _refuse_other_state(login, state)
+        undo.callback(connection.close)  # a server that has accepted it may still refuse what follows
+        _begin_session(login, connection.cursor())
+        undo.pop_all()
     return connection
+
+
+def _begin_session(login: Login, cursor: Any) -> None:
+    for statement in _SESSION:
+        cursor.execute(statement)
+    cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in _STATE)}")
+    state = dict(zip(_STATE, cursor.fetchone(), strict=True))
+    cursor.close()
+    _refuse_other_state(login, state)
+
+
+def _refuse_no_certificates(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"MARIADB_TLS_CA is {path!r}, but must be a file of PEM certificates that can be read: {error}"
+        raise Fatal(message, ExitCode.CONFIG) from error
 
 
 def _refuse_other_state(login: Login, state: dict[str, str]) -> None:
@@ -133,6 +149,14 @@ def _refuse_other_state(login: Login, state: dict[str, str]) -> None:
                 "without a proxy that keeps other session settings"
             )
             raise Fatal(message, ExitCode.CONFIG)
+
+
+def select_database(cursor: Any, name: str) -> None:
+    """Make a database the connection's own; release 1.1 of the connector does not quote the name itself.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    cursor.execute(f"USE {quoted_name(name)}")
 
 
 @contextmanager
@@ -148,7 +172,7 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except mariadb.Error as error:
-        number = error.errno or 0
+        number = getattr(error, "errno", 0) or 0
         text = f"{doing}: error {number}: {error}"
         if _is_tls(error):
             message = f"{text}; check MARIADB_TLS_CA, and that MARIADB_HOST is a name in the server's certificate"

@@ -21,10 +21,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
-from clients.sql import queries
+from clients.sql import queries, quoted_name
 from ops import accounts, schema, topics
 from partition import provisioned
-from partition.pipeline import Pipeline, read_pipeline, read_positions
+from partition.pipeline import Pipeline, read_lock_secret, read_pipeline, read_positions
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -95,12 +95,20 @@ def provision_through(connection: Any, settings: Settings) -> None:
     files = schema.applied(cursor, tables(connection, settings))
     schema.refuse_unknown(settings.mariadb_database, files)
     visits = topics.ensure_visits(admin, settings)
-    cursor.execute(queries()["create_database"], (settings.mariadb_database,))
-    connection.select_db(settings.mariadb_database)
+    cursor.execute(queries()["create_database"], (quoted_name(settings.mariadb_database),))
+    mariadb.select_database(cursor, settings.mariadb_database)
     schema.upgrade(connection, files)
+    _ensure_lock_secret(connection)
     topics.ensure_outputs(admin, settings, visits)
     accounts.ensure(cursor, settings)
     _insert_positions(connection, settings, visits, pipeline, admin)
+
+
+def _ensure_lock_secret(connection: Any) -> None:
+    cursor = connection.cursor()
+    if read_lock_secret(cursor) is None:
+        cursor.execute(queries()["insert_lock_secret"], (uuid4().hex,))
+        connection.commit()
 
 
 def refuse_unfit(connection: Any, settings: Settings) -> None:
@@ -123,7 +131,7 @@ def tables(connection: Any, settings: Settings) -> set[str]:
     cursor.execute(queries()["tables"], (settings.mariadb_database,))
     present = {row[0] for row in cursor.fetchall()}
     if present:
-        connection.select_db(settings.mariadb_database)
+        mariadb.select_database(cursor, settings.mariadb_database)
     return present
 
 

@@ -20,7 +20,7 @@ from clients import kafka
 from clients.sql import queries
 from ops import topics
 from ops.provision import administration, provision_through, refuse_unfit, stored_pipeline, tables
-from partition.pipeline import Pipeline
+from partition.pipeline import Pipeline, read_lock_secret
 from partition.position import lock_name
 from partition.producer import fenced_producer
 from process.errors import ExitCode, Fatal
@@ -74,17 +74,24 @@ def _lock_partitions(connection: Any, settings: Settings, pipeline: Pipeline | N
     names = {settings.visits_topic} | ({pipeline.topic} if pipeline else set())
     present = kafka.describe(kafka.admin_client(settings), settings, names)
     cursor = connection.cursor()
+    secret = _lock_secret(connection, settings)
     most = 0
     for name, topic in present.items():
         provisioned = pipeline.partitions if pipeline and pipeline.topic == name else 0
         partitions = max(provisioned, topic.partitions if topic else 0)
         most = max(most, partitions)
         for partition in range(partitions):
-            lock = lock_name(settings.mariadb_database, name, partition)
+            lock = lock_name(settings.mariadb_database, name, partition, secret)
             cursor.execute(queries()["lock_partition"], (lock, _LOCK_WAIT_S))
             if cursor.fetchone() != (1,):
                 raise Fatal(_held_message(cursor, f"topic {name!r} partition {partition}", lock), ExitCode.HELD)
     return most
+
+
+def _lock_secret(connection: Any, settings: Settings) -> str:
+    """Return the secret of the locks' names; a dataflow of version 0.1, on a database without it, uses none."""
+    known = "pipeline_secret" in tables(connection, settings)
+    return (read_lock_secret(connection.cursor()) if known else None) or ""
 
 
 def _fence(settings: Settings, partitions: int) -> None:

@@ -12,9 +12,12 @@ from partition.ownership import OwnedPartition, take_ownership
 from partition.pipeline import Pipeline
 from partition.provisioned import compare
 from process.cancellation import Cancellation
+from process.descriptors import ensure_descriptors
 from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
 from settings import Settings
 
+_DESCRIPTORS = 128  # of the process itself, and of a cluster's connections
+_DESCRIPTORS_PER_PARTITION = 17  # consumer, producer, their brokers' connections, and MariaDB's
 _AT_ONCE = 8  # taking ownership is 0.1-0.3 s of waiting: one after another, 64 partitions took 13 s
 
 OutputsWriterOf = Callable[[OwnedPartition], OutputsWriter]
@@ -73,6 +76,7 @@ class PartitionOwner:
         """Begin to take a partition, and return at once; the committer runs when it is owned."""
         pipeline = self.pipeline()
         with self._lock:
+            self._descriptors_for(len(self._taken) + 1)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ownership")
             cancellation = Cancellation()
@@ -103,6 +107,13 @@ class PartitionOwner:
             self._stop(future.result())
         if pool:
             pool.shutdown()
+
+    def _descriptors_for(self, partitions: int) -> None:
+        what = f"{partitions} partitions in this process"
+        try:
+            ensure_descriptors(_DESCRIPTORS + _DESCRIPTORS_PER_PARTITION * partitions, what)
+        except Fatal as fatal:
+            self.on_fatal(fatal)
 
     def _take(self, pipeline: Pipeline, partition: int, cancellation: Cancellation) -> Committer:
         if self.outputs is None or self.totals is None:

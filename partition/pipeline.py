@@ -45,6 +45,16 @@ def read_schema_version(cursor: Any) -> int:
     return max((int(row[0]) for row in cursor.fetchall()), default=0)
 
 
+def read_lock_secret(cursor: Any) -> str | None:
+    """Return the secret part of the partitions' lock names; None if `provision` has not made it.
+
+    :raises mariadb.Error: to be translated by the caller.
+    """
+    cursor.execute(queries()["lock_secret"])
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
 def read_positions(cursor: Any, topic: str) -> list[Position]:
     """Return the positions of a topic's partitions, those of earlier topics of its name too.
 

@@ -10,6 +10,7 @@ from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries
 from operators.last_read import LastRead
+from partition.pipeline import read_lock_secret
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -18,9 +19,12 @@ LOCK_WAIT_S = 10
 KEEP_ALIVE_S = 15.0  # wait_timeout, 60 s, would close an idle connection and release the partition's lock
 
 
-def lock_name(database_name: str, topic: str, partition: int) -> str:
-    """Return the name of a partition's lock; hashed, since MariaDB limits names to 192 bytes."""
-    return hashlib.sha256(f"{database_name}/{topic}/{partition}".encode()).hexdigest()
+def lock_name(database_name: str, topic: str, partition: int, secret: str) -> str:
+    """Return the name of a partition's lock; hashed, since MariaDB limits names to 192 bytes.
+
+    Whoever may connect may take a lock whose name it knows: the secret keeps others from knowing it.
+    """
+    return hashlib.sha256(f"{database_name}/{topic}/{partition}{secret}".encode()).hexdigest()
 
 
 class PartitionConnection:
@@ -40,6 +44,7 @@ class PartitionConnection:
         self._connection: Any = None
         self._cursor: Any = None
         self.lost = True  # until the position is known
+        self.most_packet_bytes = 0  # until it is open
 
     @property
     def where(self) -> str:
@@ -55,7 +60,8 @@ class PartitionConnection:
         self.close()
         self._connection = mariadb.connect(self._login)
         self._cursor = self._connection.cursor()
-        name = lock_name(str(self._login.database), self._topic, self._partition)
+        (self.most_packet_bytes,) = self._fetch_one("most_packet_bytes", ()) or (0,)
+        name = lock_name(str(self._login.database), self._topic, self._partition, self._lock_secret())
         deadline = Deadline(wait_s)
         while self._fetch_one("lock_partition", (name, 1)) != (1,):
             if deadline.passed:
@@ -121,6 +127,13 @@ class PartitionConnection:
         if connection is not None:
             with suppress(ConnectionLost, Transient, Fatal), self._translated():
                 connection.close()  # one that is gone already is closed
+
+    def _lock_secret(self) -> str:
+        with self._translated():
+            secret = read_lock_secret(self._cursor)
+        if secret is None:
+            raise Fatal("table pipeline_secret is empty; run python -m ops provision", ExitCode.CONFIG)
+        return secret
 
     def _fetch_one(self, name: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with self._translated():

@@ -1,10 +1,12 @@
 """What a database was provisioned for, compared with Kafka and the settings: no partition is taken when they differ."""
 
+from typing import Any
+
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
-from clients.sql import schema_version
+from clients.sql import queries, schema_version
 from operators.decode import DECODE_VERSION
 from partition.pipeline import Pipeline, Position, read_pipeline, read_positions, read_schema_version
 from partition.position import missing_row_message
@@ -26,6 +28,8 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
                 pipeline = read_pipeline(cursor)
                 positions = read_positions(cursor, settings.visits_topic)
                 version = read_schema_version(cursor)
+                if pipeline:
+                    _refuse_few_connections(cursor, pipeline.partitions)
         finally:
             connection.close()
     except (ConnectionLost, Transient) as error:
@@ -53,6 +57,24 @@ def _refuse_other_schema(settings: Settings, version: int) -> None:
         message = (
             f"database {database!r} has schema version {version}, but this program knows {needed}: use the version of "
             "it that upgraded the database"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+
+
+def _refuse_few_connections(cursor: Any, partitions: int) -> None:
+    cursor.execute(queries()["connection_limits"])
+    server, user = cursor.fetchone()
+    needed = partitions + 1  # and the one that has read this
+    if needed > server:
+        message = (
+            f"one connection to MariaDB per partition, and one more: {needed} needed, {server} allowed; raise the "
+            "server's max_connections"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    if needed > user > 0:
+        message = (
+            f"one connection to MariaDB per partition, and one more: {needed} needed, {user} allowed for this user; "
+            "raise its limit (ALTER USER … WITH MAX_USER_CONNECTIONS, or the server's max_user_connections)"
         )
         raise Fatal(message, ExitCode.CONFIG)
 

@@ -14,7 +14,7 @@ from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
-from sinks.sums import MergedSums, documents_of, merged
+from sinks.sums import MergedSums, documents_of, merged, rows_for
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class TotalsWriter:
     def _write(self, sums: MergedSums) -> None:
         if not self._advanced(sums):
             raise self._moved(self._connection.position_in_transaction(), sums.end)
-        for document in documents_of(sums.sums):
+        for document in documents_of(sums.sums, rows_for(self._connection.most_packet_bytes)):
             self._connection.execute("add_totals", (document,))
         self._connection.commit()
 

@@ -10,7 +10,8 @@ from operators.batches import Amount, SumBatch, Window
 from operators.last_read import LastRead
 from operators.windows import add_to, parts_of
 
-_ROWS_AT_ONCE = 20_000  # a row takes up to 300 bytes of JSON: below max_allowed_packet's default of 16 MiB
+_MOST_ROWS = 20_000
+_LONGEST_ROW_BYTES = 512  # 64 characters of up to 4 bytes, or escaped twice; two numbers; a window of its own
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - DATETIME columns carry no zone; the project's are UTC
 
 
@@ -45,22 +46,27 @@ def merged(batches: Sequence[SumBatch]) -> MergedSums:
     )
 
 
-def documents_of(sums: dict[Window, dict[str, Amount]]) -> Iterator[str]:
+def rows_for(most_packet_bytes: int) -> int:
+    """Return how many rows a document may have, so that its statement fits into one packet to the server."""
+    return max(1, min(_MOST_ROWS, most_packet_bytes // _LONGEST_ROW_BYTES))
+
+
+def documents_of(sums: dict[Window, dict[str, Amount]], most_rows: int) -> Iterator[str]:
     """Yield the rows as JSON, in key order: connections that lock in one order cannot deadlock.
 
-    The shape is that of statement `add_totals`; a document has 20,000 rows at most.
+    The shape is that of statement `add_totals`; a document has `most_rows` at most.
     """
     document: list[dict[str, Any]] = []
-    rows = 0
+    room = most_rows
     for (length_s, start, board), entries in sorted(sums.items()):
         amounts = [(entry, *parts_of(amount)) for entry, amount in sorted(entries.items())]
-        for begin in range(0, len(amounts), _ROWS_AT_ONCE):
-            part = amounts[begin : begin + _ROWS_AT_ONCE]
+        while amounts:
+            part, amounts = amounts[:room], amounts[room:]
             document.append({"l": length_s, "w": str(_datetime_of(start)), "b": board, "e": part})
-            rows += len(part)
-            if rows >= _ROWS_AT_ONCE:
+            room -= len(part)
+            if not room:
                 yield msgspec.json.encode(document).decode()
-                document, rows = [], 0
+                document, room = [], most_rows
     if document:
         yield msgspec.json.encode(document).decode()
 

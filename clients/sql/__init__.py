@@ -16,6 +16,11 @@ def queries() -> dict[str, str]:
     return {name: statement.strip() for name, _, statement in _NAMED.findall(text)}
 
 
+def quoted_name(name: str) -> str:
+    """Return a name as SQL takes it, a reserved word or a number too: a parameter cannot stand for a name."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 class SchemaFile(NamedTuple):
     """A numbered schema file: applied once, in the order of the numbers; its statements may be repeated."""
 

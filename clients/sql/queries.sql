@@ -51,6 +51,12 @@ ON DUPLICATE KEY UPDATE
     duration_s = window_totals.duration_s + added.duration_s,
     visits     = window_totals.visits + added.visits;
 
+-- most_packet_bytes -- The longest statement that the server takes on this connection.
+SELECT @@max_allowed_packet;
+
+-- connection_limits -- How many connections the server takes, and how many of this user (0: as many).
+SELECT @@max_connections, @@max_user_connections;
+
 -- keep_alive -- Keeps wait_timeout from closing an idle connection.
 DO 1;
 
@@ -74,8 +80,8 @@ SELECT GET_LOCK(CONCAT('provision/', ?), 1);
 -- tables -- Those of our tables that a database has; none if there is no such database.
 SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE';
 
--- create_database -- Names compare by their bytes in every table of it.
-EXECUTE IMMEDIATE CONCAT('CREATE DATABASE IF NOT EXISTS `', REPLACE(?, '`', '``'), '` CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin');
+-- create_database -- Takes a quoted name. Names compare by their bytes in every table of it.
+EXECUTE IMMEDIATE CONCAT('CREATE DATABASE IF NOT EXISTS ', ?, ' CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin');
 
 -- hosts_of_user -- The hosts from which a user has an account.
 SELECT Host FROM mysql.user WHERE User = ?;
@@ -83,11 +89,14 @@ SELECT Host FROM mysql.user WHERE User = ?;
 -- create_user -- Changes nothing about a user that exists.
 EXECUTE IMMEDIATE CONCAT('CREATE USER IF NOT EXISTS ', QUOTE(?), '@', QUOTE(?), ' IDENTIFIED BY ', QUOTE(?));
 
--- grant_dataflow -- In a grant's database name _ stands for any character: it is escaped.
-EXECUTE IMMEDIATE CONCAT('GRANT SELECT, INSERT, UPDATE ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
+-- grant -- Privileges on a quoted table, to a user at a host.
+EXECUTE IMMEDIATE CONCAT('GRANT ', ?, ' ON ', ?, ' TO ', QUOTE(?), '@', QUOTE(?));
 
--- grant_reader -- The leaderboard only reads.
-EXECUTE IMMEDIATE CONCAT('GRANT SELECT ON `', REPLACE(REPLACE(?, '`', '``'), '_', '\\_'), '`.* TO ', QUOTE(?), '@', QUOTE(?));
+-- granted_on_database -- Whether a user at a host has privileges on all tables of a database, whose name is a pattern.
+SELECT EXISTS (SELECT 1 FROM mysql.db WHERE User = ? AND Host = ? AND Db = ?);
+
+-- revoke_on_database -- Those privileges; takes the quoted pattern. Those on single tables stay.
+EXECUTE IMMEDIATE CONCAT('REVOKE ALL PRIVILEGES ON ', ?, '.* FROM ', QUOTE(?), '@', QUOTE(?));
 
 -- any_totals -- Whether anything has been counted.
 SELECT EXISTS (SELECT 1 FROM window_totals);
@@ -98,6 +107,12 @@ SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABL
 -- insert_pipeline -- What must not change under this database.
 INSERT INTO pipeline (pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version)
 VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- lock_secret -- The part of the locks' names that only the dataflow and an administrator may read.
+SELECT lock_secret FROM pipeline_secret;
+
+-- insert_lock_secret -- Once; a running dataflow's locks have it in their names.
+INSERT INTO pipeline_secret (lock_secret) VALUES (?);
 
 -- insert_position -- A partition that nothing has been counted of.
 INSERT INTO progress (topic_id, topic, kafka_partition, first_offset, next_offset) VALUES (?, ?, ?, ?, ?);

@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from clients import mariadb
 from ops.servers import software
 from ops.servers.local import LocalServer
+from ops.servers.notes import Notes
 from ops.servers.processes import environment, free_port
 from process.errors import ExitCode, Fatal
 
@@ -37,6 +39,11 @@ class MariaDB(LocalServer):
 
     name = "MariaDB"
     _stop_timeout_s = 30
+
+    def __init__(self, directory: Path, notes: Notes, options: tuple[str, ...] = ()) -> None:
+        """Prepare it; `options` are further ones of mariadbd, and take precedence."""
+        super().__init__(directory, notes)
+        self._options = options
 
     @property
     def address(self) -> str:
@@ -106,6 +113,7 @@ class MariaDB(LocalServer):
             f"--init-file={accounts}",
             *_OPTIONS,
             *_run_as_root(),
+            *self._options,
         ]
 
     def _is_ready(self) -> bool:

@@ -11,6 +11,7 @@ from clients.mariadb import ConnectionLost, Login, Transient, translated
 from ops.servers.processes import free_port
 from process.errors import ExitCode, Fatal
 from settings import Settings
+from tests.support import query
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 
@@ -75,10 +76,11 @@ def test_localhost_means_the_port_that_is_set(settings: Settings) -> None:
     mariadb.connect(Login.dataflow(replace(settings, mariadb_host="localhost"))).close()
 
 
-def test_a_missing_table_is_not_provisioned(connection: Any) -> None:
+def test_a_missing_table_is_not_provisioned(connection: Any, settings: Settings) -> None:
     """The message names the command."""
+    query(settings, "DROP TABLE window_totals")
     with pytest.raises(Fatal, match=r"error 1146: .*; run python -m ops provision") as caught:
-        execute(connection, "SELECT * FROM no_such_table")
+        execute(connection, "SELECT * FROM window_totals")
     assert caught.value.code == ExitCode.CONFIG
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from partition import committer
 from partition import position as position_module
-from partition.position import lock_name
 from process.errors import Fatal
 from settings import Settings
 from tests.integration.parts import DEADLINE_S, owned
 from tests.integration.totals import (
     change_sessions,
     connections,
+    lock_of,
     position,
     rows_locked,
     sink_of,
@@ -52,7 +52,7 @@ def test_killed_while_idle(settings: Settings) -> None:
         (connection,) = connections(settings)
         query(settings, f"KILL {connection}")
         sink.write(sums(5, 10, "USA"))
-        lock = lock_name(settings.mariadb_database, settings.visits_topic, 0)
+        lock = lock_of(settings)
         assert query(settings, "SELECT IS_USED_LOCK(?)", (lock,)) == [tuple(connections(settings))]
     assert totals(settings) == {"USA": (20, 2)}
 
@@ -141,7 +141,7 @@ def test_a_lost_connection_of_an_idle_partition_is_replaced(
     with sink_of(settings) as sink:
         (connection,) = connections(settings)
         query(settings, f"KILL {connection}")
-        lock = lock_name(settings.mariadb_database, settings.visits_topic, 0)
+        lock = lock_of(settings)
         (holder,) = wait_until(
             lambda: [
                 row for row in query(settings, "SELECT IS_USED_LOCK(?)", (lock,)) if row[0] not in {None, connection}

@@ -12,7 +12,7 @@ from ops.provision import administration, provision
 from ops.topics import topic_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
-from tests.support import produce, query, wait_until
+from tests.support import produce, query, remove, wait_until
 
 POSITIONS = "SELECT topic, kafka_partition, first_offset, next_offset, messages FROM progress ORDER BY 2"
 
@@ -78,13 +78,37 @@ def test_repeating_it_changes_nothing(settings: Settings) -> None:
     mariadb.connect(Login.dataflow(settings)).close()
 
 
+DATAFLOW = {
+    ("window_totals", "SELECT"),
+    ("window_totals", "INSERT"),
+    ("window_totals", "UPDATE"),
+    ("progress", "SELECT"),
+    ("progress", "UPDATE"),
+    ("pipeline", "SELECT"),
+    ("pipeline_secret", "SELECT"),
+    ("schema_versions", "SELECT"),
+}
+READER = {(table, "SELECT") for table in ("window_totals", "progress", "pipeline", "visit_stats", "seq_0_to_65535")}
+
+STATEMENTS = {
+    "SELECT": "SELECT * FROM {table} LIMIT 1",
+    "INSERT": "INSERT INTO {table} SELECT * FROM {table} LIMIT 0",
+    "UPDATE": "UPDATE {table} SET {column} = {column}",
+    "DELETE": "DELETE FROM {table}",
+    "DROP": "DROP TABLE {table}",
+    "ALTER": "ALTER TABLE {table} ADD more INT",
+}
+COLUMNS = {"window_totals": "visits", "progress": "visits", "pipeline": "topic", "pipeline_secret": "lock_secret"}
+COLUMNS["schema_versions"] = "name"
+
+
 def _may(connection: Any, statement: str) -> bool:
     cursor = connection.cursor()
     try:
         with translated(statement):
             cursor.execute(statement)
     except Fatal as refused:
-        if "1142" not in refused.message:
+        if "error 1142" not in refused.message:
             raise
         return False
     finally:
@@ -92,25 +116,71 @@ def _may(connection: Any, statement: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    ("user", "allowed"),
-    [
-        ("dataflow", {"SELECT": True, "INSERT": True, "UPDATE": True, "DELETE": False, "DROP": False}),
-        ("reader", {"SELECT": True, "INSERT": False, "UPDATE": False, "DELETE": False, "DROP": False}),
-    ],
-)
-def test_users_may_do_what_they_need_and_no_more(settings: Settings, user: str, allowed: dict[str, bool]) -> None:
-    """The dataflow reads and writes, the leaderboard reads."""
-    statements = {
-        "SELECT": "SELECT * FROM visit_stats",
-        "INSERT": "INSERT INTO window_totals VALUES (5, '2026-01-01', 'action', 'FAQ', 1, 1)",
-        "UPDATE": "UPDATE window_totals SET visits = 2",
-        "DELETE": "DELETE FROM window_totals",
-        "DROP": "DROP TABLE window_totals",
-    }
-    with closing(mariadb.connect(getattr(Login, user)(settings))) as connection:
-        may = {name: _may(connection, statement) for name, statement in statements.items()}
-    assert may == allowed
+def _allowed(login: Login) -> set[tuple[str, str]]:
+    """Return what a user may do, by trying it; a view and a sequence are only read."""
+    tables = {table: (column, STATEMENTS) for table, column in COLUMNS.items()}
+    only_read = {"SELECT": STATEMENTS["SELECT"]}
+    tables |= {"visit_stats": ("", only_read), "seq_0_to_65535": ("", only_read)}
+    with closing(mariadb.connect(login)) as connection:
+        return {
+            (table, name)
+            for table, (column, statements) in tables.items()
+            for name, statement in statements.items()
+            if _may(connection, statement.format(table=table, column=column))
+        }
+
+
+def test_users_may_do_what_they_need_and_no_more(settings: Settings) -> None:
+    """By table: the dataflow may not change what it was provisioned for, the leaderboard may not see the secret."""
+    assert _allowed(Login.dataflow(settings)) == DATAFLOW
+    assert _allowed(Login.reader(settings)) == READER
+
+
+def test_privileges_of_version_0_1_are_taken_back(settings: Settings) -> None:
+    """It granted on the whole database, and its tables had no secret; nothing that is counted is lost."""
+    query(settings, "INSERT INTO window_totals VALUES (5, '2026-01-01', 'action', 'FAQ', 7, 1)")
+    query(settings, "UPDATE progress SET next_offset = 3, messages = 3 WHERE kafka_partition = 0")
+    before = _state(settings)
+    query(settings, "DROP TABLE pipeline_secret")
+    query(settings, "DROP TABLE schema_versions")
+    pattern = settings.mariadb_database.replace("_", r"\_")
+    for user, privileges in (
+        (settings.mariadb_user, "SELECT, INSERT, UPDATE"),
+        (settings.mariadb_reader_user, "SELECT"),
+    ):
+        query(settings, f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user}'@'%'")
+        query(settings, f"GRANT {privileges} ON `{pattern}`.* TO '{user}'@'%'")
+    provision(settings)
+    assert _allowed(Login.dataflow(settings)) == DATAFLOW
+    assert _allowed(Login.reader(settings)) == READER
+    assert _state(settings) == before
+    assert query(settings, "SELECT entry, duration_s, visits FROM window_totals") == [("FAQ", 7, 1)]
+    assert query(settings, "SELECT LENGTH(lock_secret) FROM pipeline_secret") == [(32,)]
+
+
+def test_the_secret_of_the_locks_stays(settings: Settings) -> None:
+    """A running dataflow holds locks of that name."""
+    before = query(settings, "SELECT lock_secret FROM pipeline_secret")
+    provision(settings)
+    assert query(settings, "SELECT lock_secret FROM pipeline_secret") == before
+
+
+@pytest.mark.parametrize("name", ["order", "2026", "1e5", "_", "key_x"])
+def test_a_database_named_like_a_word_or_a_number(environment: dict[str, str], name: str) -> None:
+    """It is provisioned, and its users work in it; no other is open to them."""
+    settings = Settings.from_environment(environment | {"MARIADB_DATABASE": name})
+    with closing(mariadb.connect(Login.admin(settings))) as connection:
+        connection.cursor().execute(f"DROP DATABASE IF EXISTS `{name}`")
+    try:
+        provision(settings)
+        assert _allowed(Login.dataflow(settings)) == DATAFLOW
+        assert _allowed(Login.reader(settings)) == READER
+        with closing(mariadb.connect(Login.reader(settings)._replace(database=None))) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")
+            assert {row[0] for row in cursor.fetchall()} == {"information_schema", name}
+    finally:
+        remove(settings)
 
 
 def test_a_grant_is_for_one_database(settings: Settings) -> None:

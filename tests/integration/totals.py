@@ -10,6 +10,7 @@ from clients import mariadb
 from clients.mariadb import Login
 from operators.batches import OutputBatch, SumBatch
 from operators.windows import amount_of
+from partition.position import lock_name
 from settings import Settings
 from sinks.mariadb import MariaDBSink
 from tests.integration.parts import DEADLINE_S, NAME, SinkPart, owner_of
@@ -83,6 +84,12 @@ def totals(settings: Settings) -> dict[str, tuple[int, int]]:
     """Return seconds and visits by entry."""
     rows = query(settings, "SELECT entry, duration_s, visits FROM window_totals")
     return {entry: (int(duration_s), int(visits)) for entry, duration_s, visits in rows}
+
+
+def lock_of(settings: Settings) -> str:
+    """Return the name of the lock of partition 0."""
+    ((secret,),) = query(settings, "SELECT lock_secret FROM pipeline_secret")
+    return lock_name(settings.mariadb_database, settings.visits_topic, 0, secret)
 
 
 def connections(settings: Settings, *, doing: str | None = None) -> list[int]:
