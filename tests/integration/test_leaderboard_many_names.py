@@ -1,4 +1,4 @@
-"""Anyone who may send visits may send hundreds of thousands of names: every range still answers, and none takes down another."""
+"""Visits of hundreds of thousands of names: every range still answers, and none takes down another."""
 
 from collections.abc import Iterator
 from contextlib import closing
