@@ -144,6 +144,9 @@ class Settings:
 
     board_host: str = _setting(_text, "an address to listen on", "127.0.0.1")
     board_port: int = _setting(_PORT, "1 to 65535", 8000)
+    board_max_connections_per_address: int = _setting(
+        _whole(1, 2000), "1 to 2000 connections (behind a reverse proxy, all viewers have its address: 2000)", 500
+    )
 
     @property
     def board_url(self) -> str:

@@ -41,6 +41,7 @@ def main(arguments: argparse.Namespace) -> int:
     with place.servers() as environ, place.topic(environ, 4) as named, place.pipeline(named) as provisioned:
         port = free_port()
         board_environ = provisioned | {"BOARD_PORT": str(port), "BOARD_HOST": "127.0.0.1"}
+        board_environ["BOARD_MAX_CONNECTIONS_PER_ADDRESS"] = "2000"
         settings = Settings.from_environment(provisioned)
         with subprocess.Popen([sys.executable, "-m", "leaderboard"], env=board_environ) as board:
             try:

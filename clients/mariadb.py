@@ -93,7 +93,7 @@ class Login(NamedTuple):
         return f"MariaDB at {self.host}:{self.port} as {self.user!r}"
 
 
-def connect(login: Login) -> Any:
+def connect(login: Login, *, read_timeout_s: int = READ_TIMEOUT_S) -> Any:
     """Open a connection: transactions by hand, READ COMMITTED, strict, UTC, utf8mb4, every wait bounded.
 
     :raises ConnectionLost: the server is unavailable.
@@ -106,7 +106,7 @@ def connect(login: Login) -> Any:
         "user": login.user,
         "password": login.password,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        "read_timeout": READ_TIMEOUT_S,
+        "read_timeout": read_timeout_s,
         "write_timeout": READ_TIMEOUT_S,
         "autocommit": False,
     }

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from leaderboard.boards import MOST_ENTRIES
 from leaderboard.hub import Hub, Unavailable, encoder
 from leaderboard.parameters import board_of, parameters_of
-from leaderboard.readings import MOST_ENTRIES
 from leaderboard.wire import Board, RangeReading
 
 _PING_S = 15

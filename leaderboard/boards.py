@@ -1,36 +1,24 @@
 """Both boards of a range of time, read from MariaDB: pure queries, no state but the connection."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from clients import mariadb
-from clients.mariadb import ConnectionLost, Login, Transient, translated
-from leaderboard.ranges import moment_of, runs_of, span_of
+from clients.mariadb import READ_TIMEOUT_S, ConnectionLost, Login, Transient, translated
+from leaderboard.ranges import moment_of, span_of
+from leaderboard.top import Top, read_top, sql
 from process.errors import ExitCode, Fatal
 
-Read = TypeVar("Read")
-Sums = dict[str, dict[str, tuple[int, int]]]
-"""board → entry → (duration_s, visits)"""
+MOST_ENTRIES = 1000
 
+Read = TypeVar("Read")
 _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A row of a board; `share` is its part of the board's duration, 0 to 1."""
-
-    rank: int
-    entry: str
-    duration_s: int
-    visits: int
-    share: float
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +35,8 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     visits: int
     rejected: int
-    action: list[Entry]
-    country: list[Entry]
+    action: Top
+    country: Top
 
 
 class Totals(NamedTuple):
@@ -68,18 +56,19 @@ class Totals(NamedTuple):
 class BoardReader:
     """Reads boards as the read-only user; connects when there is no connection."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, *, read_timeout_s: int = READ_TIMEOUT_S) -> None:
         self._login = login
+        self._read_timeout_s = read_timeout_s
         self._connection: Any = None
 
-    def read(self, range_name: str) -> Boards:
-        """Return both boards of a range of `RANGES`.
+    def read(self, range_name: str, most: int = MOST_ENTRIES) -> Boards:
+        """Return the first entries of both boards of a range of `RANGES`.
 
         :raises ConnectionLost: MariaDB is unavailable; the next call connects again.
         :raises Transient: try again.
         :raises Fatal: MariaDB refuses the user, or nothing is provisioned.
         """
-        return self.snapshot(lambda cursor: read_boards(cursor, range_name))
+        return self.snapshot(lambda cursor: read_boards(cursor, range_name, most))
 
     def snapshot(self, read: Callable[[Any], Read]) -> Read:
         """Return what `read` reads through a cursor; all its statements see the same instant of the database.
@@ -108,7 +97,7 @@ class BoardReader:
 
     def _snapshot(self, read: Callable[[Any], Read]) -> Read:
         if self._connection is None:
-            self._connection = mariadb.connect(self._login)
+            self._connection = mariadb.connect(self._login, read_timeout_s=self._read_timeout_s)
         with translated(str(self._login)):
             cursor = self._connection.cursor()
             for statement in _BEGIN:
@@ -142,15 +131,15 @@ def read_totals(cursor: Any) -> Totals:
     )
 
 
-def read_boards(cursor: Any, range_name: str) -> Boards:
-    """Return both boards of a range of `RANGES`; in a snapshot transaction all figures are of one instant.
+def read_boards(cursor: Any, range_name: str, most: int) -> Boards:
+    """Return the first entries of both boards of a range; in a snapshot transaction all are of one instant.
 
     :raises Fatal: nothing is provisioned.
     :raises mariadb.Error: to be translated by the caller.
     """
     totals = read_totals(cursor)
     start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
-    sums = read_sums(cursor, start_s, end_s, totals.lengths_s)
+    top = read_top(cursor, start_s, end_s, totals.lengths_s, most=most)
     return Boards(
         range=range_name,
         start=moment_of(start_s),
@@ -160,46 +149,6 @@ def read_boards(cursor: Any, range_name: str) -> Boards:
         messages=totals.messages,
         visits=totals.visits,
         rejected=totals.rejected,
-        action=ranked(sums["action"]),
-        country=ranked(sums["country"]),
+        action=top["action"],
+        country=top["country"],
     )
-
-
-def read_sums(cursor: Any, start_s: int, end_s: int, lengths_s: Sequence[int]) -> Sums:
-    """Return the sums of [start_s, end_s), whole multiples of the shortest window, from the fewest windows.
-
-    :raises mariadb.Error: to be translated by the caller.
-    """
-    sums: Sums = {"action": {}, "country": {}}
-    for length_s, run_start_s, run_end_s in runs_of(start_s, end_s, lengths_s):
-        cursor.execute(sql("windows"), (length_s, datetime_of(run_start_s), datetime_of(run_end_s)))
-        _add(sums, cursor.fetchall())
-    return sums
-
-
-def ranked(sums: dict[str, tuple[int, int]]) -> list[Entry]:
-    """Return entries ordered by duration, then visits, both descending, then name; sums are (duration_s, visits)."""
-    total_s = sum(duration_s for duration_s, _ in sums.values())
-    rows = sorted((-duration_s, -visits, entry) for entry, (duration_s, visits) in sums.items())
-    return [
-        Entry(rank, entry, -duration_s, -visits, -duration_s / total_s if total_s else 0.0)
-        for rank, (duration_s, visits, entry) in enumerate(rows, 1)
-    ]
-
-
-def _add(sums: Sums, rows: Iterable[tuple[str, str, Any, Any]]) -> None:
-    for board, entry, duration_s, visits in rows:
-        entries = sums.setdefault(board, {})
-        before = entries.get(entry, (0, 0))
-        entries[entry] = (before[0] + int(duration_s), before[1] + int(visits))
-
-
-def datetime_of(second: int) -> datetime:
-    """Return seconds since 1970 UTC as a naive datetime: MariaDB's DATETIME has no zone, all are UTC."""
-    return moment_of(second).replace(tzinfo=None)
-
-
-@cache
-def sql(name: str) -> str:
-    """Return a statement from the folder queries."""
-    return files(__package__).joinpath(f"queries/{name}.sql").read_text(encoding="utf-8")

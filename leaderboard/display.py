@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.boards import Boards, Entry
+from leaderboard.boards import Boards
+from leaderboard.top import Entry, Top
 
 _TITLES = {"action": "LAST ACTION", "country": "COUNTRY"}
 _HEADINGS = ("rank", "entry", "visits", "duration", "share")
@@ -56,10 +57,10 @@ def plain(view: View, top: int) -> str:
     if view.boards is None:
         return view.failure or "no data yet"
     lines = [status_text(view), *([view.failure] if view.failure else [])]
-    for board, entries in _boards(view.boards):
-        cells = [_HEADINGS, *map(_cells, entries[:top])]
+    for board, first in _boards(view.boards):
+        cells = [_HEADINGS, *map(_cells, first.entries[:top])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines += ["", f"{_TITLES[board]} ({len(entries)})"]
+        lines += ["", f"{_TITLES[board]} ({first.entries_total})"]
         lines += [_line(row, widths) for row in cells]
     return "\n".join(lines)
 
@@ -69,7 +70,7 @@ def live(view: View, height: int) -> RenderableType:
     if view.boards is None:
         return Text(view.failure or "connecting to MariaDB", style="yellow")
     side_by_side = Table.grid(padding=(0, 3))
-    tables = [_table(board, entries, max(1, height - 7)) for board, entries in _boards(view.boards)]
+    tables = [_table(board, first, max(1, height - 7)) for board, first in _boards(view.boards)]
     side_by_side.add_row(*tables)
     parts: list[RenderableType] = [Text(status_text(view), style="bold"), side_by_side]
     if view.failure:
@@ -91,7 +92,7 @@ def status_text(view: View) -> str:
     )
 
 
-def _boards(boards: Boards) -> Iterable[tuple[str, list[Entry]]]:
+def _boards(boards: Boards) -> Iterable[tuple[str, Top]]:
     return (("action", boards.action), ("country", boards.country))
 
 
@@ -106,12 +107,12 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join([rank.rjust(widths[0]), entry.ljust(widths[1]), *padded])
 
 
-def _table(board: str, entries: list[Entry], rows: int) -> Table:
-    table = Table(title=f"{_TITLES[board]} ({len(entries)})", title_justify="left", title_style="bold", box=None)
+def _table(board: str, first: Top, rows: int) -> Table:
+    table = Table(title=f"{_TITLES[board]} ({first.entries_total})", title_justify="left", title_style="bold", box=None)
     for heading in _HEADINGS:
         left = heading == "entry"
         table.add_column(heading, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    for entry in entries[:rows]:
+    for entry in first.entries[:rows]:
         table.add_row(*map(Text, _cells(entry)))
     return table
 

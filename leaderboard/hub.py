@@ -15,9 +15,10 @@ from typing import NamedTuple
 import msgspec
 from sse_starlette import ServerSentEvent
 
+from leaderboard.background import RangeFailure, SlowReading
 from leaderboard.health import Observed, Rate, Since, status_of
 from leaderboard.lag import Ends
-from leaderboard.poller import PollFailure, PollResult
+from leaderboard.poller import PollFailure, PollResult, Published
 from leaderboard.wire import RangeReading, Status
 from process.deadline import Deadline
 
@@ -51,6 +52,8 @@ class Hub:
 
     def __init__(self) -> None:
         self._readings: dict[str, RangeReading] = {}
+        self._old_readings: dict[str, RangeReading] = {}
+        self._range_failures: dict[str, str] = {}
         self._events: dict[tuple[str, int], tuple[str, bytes]] = {}
         self._result: PollResult | None = None
         self._failure: PollFailure | None = None
@@ -65,24 +68,37 @@ class Hub:
         self._status_event = b""
         self._heartbeat = Deadline(0)
 
-    def update(self, polled: PollResult | PollFailure) -> None:
+    def update(self, polled: Published) -> None:
         """Store what the poller has read, and notify the viewers."""
-        if isinstance(polled, PollFailure):
+        if isinstance(polled, SlowReading):
+            self._store(polled.reading)
+            self._notify()
+        elif isinstance(polled, RangeFailure):
+            self._range_failures[polled.range] = polled.why
+            self._notify()
+        elif isinstance(polled, PollFailure):
             self._failure = polled
             self.refresh_status()
-            return
+        else:
+            self._update_all(polled)
+
+    def _update_all(self, polled: PollResult) -> None:
         if self._result is None or polled.totals.messages != self._result.totals.messages:
             self._progressed = _Moment.now()
         recovered, self._failure = self._failure is not None, None
         self._result, self._responded = polled, _Moment.now()
         self._rate.add(polled.totals)
         for reading in polled.ranges:
-            self._readings[reading.range] = reading
-            self._drop_events(reading.range)
+            self._store(reading)
         if recovered or not self._status_event:
             self.refresh_status()
         if polled.ranges:
             self._notify()
+
+    def _store(self, reading: RangeReading) -> None:
+        self._readings[reading.range] = self._old_readings[reading.range] = reading
+        self._range_failures.pop(reading.range, None)
+        self._drop_events(reading.range)
 
     def update_ends(self, ends: Ends) -> None:
         """Store the ends of the partitions in Kafka."""
@@ -118,18 +134,25 @@ class Hub:
         return status_of(seen)
 
     async def reading(self, range_name: str, *, within_s: float = 5.0) -> RangeReading:
-        """Return the latest reading of a range, once the poller has it; an old one while the database is unavailable.
+        """Return the latest reading of a range, once it has been read; an old one if that fails or takes too long.
 
-        :raises Unavailable: the database is unavailable, and this range has not been read before.
+        :raises Unavailable: this range has not been read before.
         """
         self._activate(range_name)
         deadline = Deadline(within_s)
         while (reading := self._readings.get(range_name)) is None:
-            if deadline.passed or self._failure or self._ended:
-                raise Unavailable(self.status().why or "the database has not responded in time")
+            why = self.status().why if self._failure else self._range_failures.get(range_name)
+            if deadline.passed or why or self._ended:
+                return self._old_reading(range_name, why)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), deadline.left_s)
         return reading
+
+    def _old_reading(self, range_name: str, why: str | None) -> RangeReading:
+        if old := self._old_readings.get(range_name):
+            return old
+        slow = f"range {range_name} has not been read yet: MariaDB takes long for it; try again in a few seconds"
+        raise Unavailable(why or self.status().why or slow)
 
     async def events(self, range_name: str, limit: int, last_id: str | None) -> AsyncIterator[bytes]:
         """Yield server-sent events: boards whenever they differ from those of `last_id`, status in between.

@@ -6,10 +6,10 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from leaderboard.boards import MOST_ENTRIES
 from leaderboard.ranges import RANGES
-from leaderboard.readings import MOST_ENTRIES
+from leaderboard.top import BOARDS
 
-BOARDS = ("action", "country")
 DEFAULT_RANGE = "5m"
 DEFAULT_LIMIT = 10
 

@@ -1,4 +1,7 @@
-"""The one reader of MariaDB, on a thread of its own: however many viewers there are, the database has one."""
+"""The poll of MariaDB, on a thread of its own: however many viewers there are, the database has one.
+
+A range that takes longer than 0.5 s, or fails, is left to the background: the status and the other ranges continue.
+"""
 
 import logging
 import threading
@@ -7,16 +10,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from clients import mariadb
-from clients.mariadb import ConnectionLost, Login, Transient
-from leaderboard.boards import BoardReader, Totals, read_totals, sql
+from clients.mariadb import ConnectionLost, Login, Transient, translated
+from leaderboard.background import ActiveRanges, BackgroundReader, RangeFailure, SlowReading
+from leaderboard.boards import BoardReader, Totals, read_totals
+from leaderboard.bounded import BoundedCursor
 from leaderboard.readings import RangeReader
-from leaderboard.two_way import TwoWayCheck
+from leaderboard.top import sql
 from leaderboard.wire import RangeReading, TwoWaySum
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 
 POLL_S = 0.3
 REREAD_S = 5.0
+RANGE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +51,7 @@ class PollFailure(NamedTuple):
     unprovisioned: bool
 
 
-ActiveRanges = Callable[[], dict[str, bool]]
-"""Returns the ranges to keep up to date, and whether each has to be read at once."""
+Published = PollResult | PollFailure | SlowReading | RangeFailure
 
 
 class Poller:
@@ -55,14 +60,12 @@ class Poller:
     After a poll it pauses for at least as long as the poll took: it keeps the database busy for at most half the time.
     """
 
-    def __init__(
-        self, login: Login, active_ranges: ActiveRanges, publish: Callable[[PollResult | PollFailure], Any]
-    ) -> None:
+    def __init__(self, login: Login, active_ranges: ActiveRanges, publish: Callable[[Published], Any]) -> None:
         self._reader = BoardReader(login)
+        self._background = BackgroundReader(login, active_ranges, publish)
         self._active_ranges = active_ranges
         self._publish = publish
         self._ranges = RangeReader()
-        self._two_way = TwoWayCheck()
         self._last: Totals | None = None
         self._reread: dict[str, Deadline] = {}
         self._stopping = threading.Event()
@@ -73,6 +76,7 @@ class Poller:
     def start(self) -> None:
         """Start polling."""
         self._thread.start()
+        self._background.start()
 
     def wake(self) -> None:
         """Poll at once: a viewer waits for a range."""
@@ -82,11 +86,12 @@ class Poller:
         """Stop polling; a poll that hangs is abandoned, and ends with the process."""
         self._stopping.set()
         self._wake.set()
-        self._thread.join(within_s)
+        self._background.stop(within_s / 2)
+        self._thread.join(within_s / 2)
 
     def alive(self) -> bool:
-        """Return whether its thread is running."""
-        return self._thread.is_alive()
+        """Return whether its threads are running."""
+        return self._thread.is_alive() and self._background.alive()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -110,19 +115,31 @@ class Poller:
         totals = read_totals(cursor)
         last = self._last
         if last and totals.messages < last.messages:  # reset, or restored from a dump
-            self._two_way.reset()
             self._ranges.reset()
         cursor.execute(sql("partitions"))
         partitions = [Partition(*row) for row in cursor.fetchall()]
         changed = last is None or _mark(last) != _mark(totals)
-        due = [name for name, at_once in self._active_ranges().items() if changed or at_once or self._is_due(name)]
-        ranges = [self._ranges.read(cursor, name, totals) for name in due]
-        self._two_way.step(cursor, totals)
+        active = {name: at_once for name, at_once in self._active_ranges().items() if not self._background.slow(name)}
+        due = [name for name, at_once in active.items() if changed or at_once or self._is_due(name)]
+        ranges = [reading for name in due if (reading := self._read_range(cursor, name, totals))]
         if changed:
             self._reread.clear()
         self._reread |= dict.fromkeys(due, Deadline(REREAD_S))
         self._last = totals
-        return PollResult(totals, partitions, ranges, self._two_way.found)
+        return PollResult(totals, partitions, ranges, self._background.two_way_sum)
+
+    def _read_range(self, cursor: Any, name: str, totals: Totals) -> RangeReading | None:
+        """Read a range within 0.5 s; leave it to the background if that is too short, or if it fails."""
+        try:
+            with translated(f"range {name}"):
+                return self._ranges.read(BoundedCursor(cursor, RANGE_S), name, totals)
+        except Transient:
+            self._background.add(name)
+        except Fatal as fatal:
+            if fatal.code != ExitCode.ABORTED:
+                raise
+            self._background.add(name)
+        return None
 
     def _is_due(self, range_name: str) -> bool:
         return range_name not in self._reread or self._reread[range_name].passed

@@ -2,23 +2,31 @@
 
 from typing import Any, NamedTuple
 
-from leaderboard.boards import Entry, Totals, ranked, read_sums
-from leaderboard.curves import Curves, read_curves
+from leaderboard.boards import MOST_ENTRIES, Totals
+from leaderboard.curves import TREND_ENTRIES, Curves, Names, read_curves
 from leaderboard.ranges import moment_of, span_of
+from leaderboard.top import Entry, Top, read_top
 from leaderboard.wire import Board, RangeReading, Standing
 from process.deadline import Deadline
 
-MOST_ENTRIES = 1000
-TREND_ENTRIES = 250
 CURVES_CACHED_S = 5.0
 
 
 class _Cached(NamedTuple):
-    """Curves, until when they may be reused, and the window with which their range ends."""
+    """Curves, until when they may be reused, the window with which their range ends, and the names that they cover."""
 
     window: tuple[int, int]
     expiry: Deadline
+    names: Names
     curves: Curves
+
+    def covers(self, names: Names) -> bool:
+        """Return whether every entry that is shown has its rank and its trend in these curves."""
+        return all(
+            set(entries[:most]) <= set(self.names[board][:most])
+            for board, entries in names.items()
+            for most in (TREND_ENTRIES, MOST_ENTRIES)
+        )
 
 
 class RangeReader:
@@ -37,8 +45,9 @@ class RangeReader:
         :raises mariadb.Error: to be translated by the caller.
         """
         start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
-        curves = self._curves(cursor, range_name, totals)
-        sums = read_sums(cursor, start_s, end_s, totals.lengths_s)
+        top = read_top(cursor, start_s, end_s, totals.lengths_s, most=MOST_ENTRIES)
+        names = {board: [entry.entry for entry in first.entries] for board, first in top.items()}
+        curves = self._curves(cursor, range_name, totals, names)
         return RangeReading(
             range=range_name,
             start=moment_of(start_s),
@@ -46,28 +55,28 @@ class RangeReader:
             as_of=totals.as_of,
             compared_with=curves.compared_with,
             trend_bucket_s=curves.trend.bucket_s if curves.trend else None,
-            action=_board("action", ranked(sums["action"]), curves),
-            country=_board("country", ranked(sums["country"]), curves),
+            action=_board("action", top["action"], curves),
+            country=_board("country", top["country"], curves),
             series=curves.series,
         )
 
-    def _curves(self, cursor: Any, range_name: str, totals: Totals) -> Curves:
+    def _curves(self, cursor: Any, range_name: str, totals: Totals, names: Names) -> Curves:
         window = span_of("window", totals.as_of, totals.lengths_s)
         cached = self._cache.get(range_name)
-        if cached and cached.window == window and not cached.expiry.passed:
+        if cached and cached.window == window and not cached.expiry.passed and cached.covers(names):
             return cached.curves
-        curves = read_curves(cursor, range_name, totals)
-        self._cache[range_name] = _Cached(window, Deadline(CURVES_CACHED_S), curves)
+        curves = read_curves(cursor, range_name, totals, names)
+        self._cache[range_name] = _Cached(window, Deadline(CURVES_CACHED_S), names, curves)
         return curves
 
 
-def _board(name: str, entries: list[Entry], curves: Curves) -> Board:
+def _board(name: str, top: Top, curves: Curves) -> Board:
     return Board(
         board=name,
-        entries_total=len(entries),
-        duration_s=sum(entry.duration_s for entry in entries),
-        visits=sum(entry.visits for entry in entries),
-        entries=[_standing(name, entry, curves) for entry in entries[:MOST_ENTRIES]],
+        entries_total=top.entries_total,
+        duration_s=top.duration_s,
+        visits=top.visits,
+        entries=[_standing(name, entry, curves) for entry in top.entries],
     )
 
 

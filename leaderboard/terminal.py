@@ -26,7 +26,7 @@ def show_once(reader: BoardReader, range_name: str, top: int) -> None:
     :raises Fatal: MariaDB is unavailable or refuses the user, or nothing is provisioned.
     """
     try:
-        print(plain(View(reader.read(range_name)), top))
+        print(plain(View(reader.read(range_name, top)), top))
     except (ConnectionLost, Transient) as error:
         raise mariadb.unavailable(error) from error
 

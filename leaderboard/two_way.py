@@ -1,7 +1,7 @@
 """The two-way sum: every visit is in one action and in one country, so each window's two totals are equal.
 
-Both are written in one transaction, so the equality holds at every instant, and a pass may be spread over many polls:
-each poll continues it for 50 ms, through all lengths in turn, from their latest windows back to the first. The next
+Both are written in one transaction, so the equality holds at every instant, and a pass may be spread over many steps:
+each continues it for 50 ms, through all lengths in turn, from their latest windows back to the first. The next
 pass begins when a message has been counted, or after a minute.
 """
 
@@ -9,8 +9,9 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from leaderboard.boards import Totals, datetime_of, sql
+from leaderboard.boards import Totals
 from leaderboard.ranges import seconds_of
+from leaderboard.top import datetime_of, sql
 from leaderboard.wire import Difference, TwoWaySum
 from process.deadline import Deadline
 
@@ -68,9 +69,10 @@ class _Pass:
         """Check the next windows; return whether they were the last."""
         deadline = Deadline(STEP_S)
         while self._left and not deadline.passed:
-            descent = self._left.popleft()
-            checked = descent.step(cursor)
+            descent = self._left[0]
+            checked = descent.step(cursor)  # a failed step is repeated
             self.windows += checked.windows
+            self._left.popleft()
             if checked.windows:
                 self._left.append(descent)
             if checked.different and not self.difference:
@@ -105,10 +107,13 @@ class _Descent:
         if latest is None:
             return _Checked(0, None)
         first_s = seconds_of(latest.replace(tzinfo=UTC)) - (self._windows - 1) * self.length_s
-        self._before = datetime_of(max(0, first_s))
-        cursor.execute(sql("two_way"), (self.length_s, self._before, latest))
+        first, tried = datetime_of(max(0, first_s)), self._windows
+        self._windows = max(1, tried // 2)  # also if this fails: it may have taken too long
+        cursor.execute(sql("two_way"), (self.length_s, first, latest))
         checked = _Checked(*cursor.fetchone())
-        self._windows = max(1, self._windows // 2) if budget.passed else min(_MOST_WINDOWS, self._windows * 2)
+        self._before = first
+        if not budget.passed:
+            self._windows = min(_MOST_WINDOWS, tried * 2)
         return checked
 
 

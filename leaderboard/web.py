@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import uvicorn
 from sse_starlette.sse import AppStatus
@@ -24,7 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients.mariadb import Login
 from leaderboard import api
+from leaderboard.admission import Admission
 from leaderboard.connection import Connection
+from leaderboard.descriptors import ExhaustionLog, connections_within_limit
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
 from leaderboard.poller import Poller
@@ -34,7 +36,9 @@ from settings import Settings
 STATIC = Path(__file__).parent / "static"
 GRACE_S = 2
 _DRAIN_S = 1.0
-_MOST_CONNECTIONS = 2000
+MOST_CONNECTIONS = 2000
+_BACKLOG = 64  # the connections that asyncio accepts at a time, before any of them can be refused
+_RESERVE = 4 * _BACKLOG + 128  # accepted and not yet closed; and files, Kafka, MariaDB
 _STATUS_S = 1.0
 
 _HEADERS = {
@@ -88,18 +92,20 @@ def app_of(settings: Settings) -> Starlette:
 def serve(settings: Settings) -> None:
     """Serve the page until SIGTERM or Ctrl-C; viewers are disconnected, and it ends within 5 s.
 
-    :raises Fatal: the address cannot be listened on.
+    :raises Fatal: the address cannot be listened on, or the limit of open files is too low.
     """
+    most = connections_within_limit(MOST_CONNECTIONS, reserve=_RESERVE)
+    admission = Admission(most=most, most_per_address=settings.board_max_connections_per_address)
     listener = _listener(settings)
     config = uvicorn.Config(
         app_of(settings),
-        http=Connection,
+        http=cast(Any, partial(Connection, admission=admission)),
         log_config=None,
         access_log=False,
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=_MOST_CONNECTIONS,
+        backlog=_BACKLOG,
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logger.info("the leaderboard is at %s", settings.board_url, extra={"action": "listening"})
@@ -124,7 +130,7 @@ def _listener(settings: Settings) -> socket.socket:
     where = (settings.board_host, settings.board_port)
     try:
         family = socket.getaddrinfo(*where, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server(where, family=family, backlog=1024)
+        return socket.create_server(where, family=family, backlog=_BACKLOG)
     except OSError as error:
         message = f"cannot listen on BOARD_HOST {where[0]!r}, BOARD_PORT {where[1]}: {error}; choose another"
         raise Fatal(message, ExitCode.CONFIG) from error
@@ -133,6 +139,7 @@ def _listener(settings: Settings) -> socket.socket:
 @contextlib.asynccontextmanager
 async def _lifespan(settings: Settings, _app: Starlette) -> AsyncIterator[_State]:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(ExhaustionLog())
 
     def on_loop(update: Callable[[Any], None]) -> Callable[[Any], None]:
         def publish(value: Any) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login
-from leaderboard.boards import BoardReader, Boards, Entry
+from leaderboard.boards import BoardReader, Boards
+from leaderboard.top import Entry
 from process.deadline import Deadline
 from settings import Settings
 from tests.proxy import Proxy
@@ -69,7 +70,7 @@ def _boards(settings: Settings, range_name: str) -> Boards:
 def test_a_range_ends_with_the_latest_visit(filled: Settings, range_name: str, action: list[Entry]) -> None:
     """Each range is the sum of its windows, the longest ones that fit."""
     boards = _boards(filled, range_name)
-    assert boards.action == action
+    assert boards.action.entries == action
     assert (boards.messages, boards.visits, boards.rejected) == (13, 12, 1)
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.boards import Boards, Entry, ranked
+from leaderboard.boards import Boards
 from leaderboard.display import View, duration_text, plain, shown
 from leaderboard.ranges import RANGES, Run, moment_of, runs_of, seconds_of, span_of
+from leaderboard.top import Entry, Top, ranked
 
 LENGTHS_S = (5, 60, 3600, 86_400)
 AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
@@ -57,15 +58,13 @@ def test_runs_cover_a_range_without_gap_or_overlap(
     assert len(runs) < 2 * len(lengths_s)
 
 
-def test_entries_rank_by_duration_then_visits_then_name() -> None:
-    """Shares are of the board's duration; a board of no seconds has none."""
-    assert ranked({"FAQ": (10, 1), "ORDER": (30, 2), "B": (10, 1), "CATALOG": (10, 5)}) == [
+def test_shares_are_of_the_whole_board() -> None:
+    """Of all entries, not only of the first ones; a board of no seconds has none."""
+    assert ranked([("ORDER", 30, 2), ("FAQ", 10, 5)], 60) == [
         Entry(1, "ORDER", 30, 2, 0.5),
-        Entry(2, "CATALOG", 10, 5, 10 / 60),
-        Entry(3, "B", 10, 1, 10 / 60),
-        Entry(4, "FAQ", 10, 1, 10 / 60),
+        Entry(2, "FAQ", 10, 5, 10 / 60),
     ]
-    assert ranked({"FAQ": (0, 1)}) == [Entry(1, "FAQ", 0, 1, 0.0)]
+    assert ranked([("FAQ", 0, 1)], 0) == [Entry(1, "FAQ", 0, 1, 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -82,10 +81,12 @@ def test_durations_read_in_two_units(duration_s: int, text: str) -> None:
 
 def test_old_boards_are_marked_as_text() -> None:
     """Above the boards, with the reason."""
-    entries = [Entry(1, "FAQ", 7, 1, 1.0)]
+    action, country = Top([Entry(1, "FAQ", 7, 1, 1.0)], 1, 7, 1), Top([], 0, 0, 0)
     counts = {"messages": 1, "visits": 1, "rejected": 0}
     view = View(
-        Boards(range="all", start=AS_OF, end=AS_OF, as_of=AS_OF, read_at=AS_OF, action=entries, country=[], **counts)
+        Boards(
+            range="all", start=AS_OF, end=AS_OF, as_of=AS_OF, read_at=AS_OF, action=action, country=country, **counts
+        )
     )
     assert "old: " not in plain(view, 10)
     lines = plain(view.with_failure("old: MariaDB is unavailable"), 10).splitlines()

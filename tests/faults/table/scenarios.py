@@ -115,7 +115,7 @@ def second_copy(arena: Arena) -> str:
             )
             assert "is owned by another dataflow" in dataflow.output()
         arena.wait_for_progress(1000)
-    return "each ended with code 75, and the first one went on counting"
+    return "each ended with code 75, and the first one continued"
 
 
 # MariaDB
