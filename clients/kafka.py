@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from clients import kafka_config
 from process.deadline import Deadline
@@ -183,15 +183,31 @@ def offsets(
         return retried_while_leaders_move(listed)
 
 
+def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
+    """Return a topic's configuration, the broker's defaults included.
+
+    :raises Fatal: Kafka is unavailable or refuses.
+    """
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    with translated(f"configuration of topic {topic!r}"):
+        described = admin.describe_configs([resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S)[resource]
+        return {name: str(entry.value) for name, entry in described.result().items()}
+
+
+def largest_batch(admin: AdminClient, topic: str) -> int:
+    """Return the bytes of the largest batch that a topic takes.
+
+    :raises Fatal: Kafka is unavailable or refuses.
+    """
+    return int(topic_config(admin, topic)["max.message.bytes"])
+
+
 def refuse_compacted(admin: AdminClient, topic: str) -> None:
     """Refuse an input topic that Kafka compacts: compaction deletes visits that have a key.
 
     :raises Fatal: CONFIG when cleanup.policy names compact.
     """
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    with translated(f"configuration of topic {topic!r}"):
-        answer = admin.describe_configs([resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S)[resource].result()
-    policy = answer["cleanup.policy"].value
+    policy = topic_config(admin, topic)["cleanup.policy"]
     if "compact" in policy:
         message = (
             f"topic {topic!r} has cleanup.policy={policy}, which forgets visits; it must be delete: "

@@ -1,6 +1,7 @@
 """Who owns a partition. Ownership is taken before any position is read, in an order that matters."""
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from clients import mariadb
+from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
@@ -23,6 +24,7 @@ from settings import Settings
 logger = logging.getLogger(__name__)
 
 _LOCKED_S = 30.0
+_LARGEST_CART_BYTES = 1024  # a batch of one cart: 81 bytes of key, two names of 64 characters, and Kafka's own
 
 
 class Tails(NamedTuple):
@@ -65,8 +67,10 @@ def take_ownership(
         undo.callback(connection.close)
         try:
             connection.open(cancellation)
+            largest_batch = _largest_batch(settings, admin)
             with closing(TailReader(settings, admin, partition)) as reader:
-                producer, tails = _fence(settings, reader, pipeline, partition, cancellation)
+                fenced_by = partial(fenced_producer, settings, partition, cancellation, largest_batch=largest_batch)
+                producer, tails = _fence(settings, reader, pipeline, partition, fenced_by)
             start = _first_position(connection)
         except (ConnectionLost, Transient) as error:
             raise mariadb.unavailable(error) from error
@@ -76,15 +80,28 @@ def take_ownership(
     return OwnedPartition(partition, pipeline, connection, producer, tails, start, cancellation)
 
 
+def _largest_batch(settings: Settings, admin: AdminClient) -> int:
+    """Return the bytes of a batch that both output topics take."""
+    carts, rejects = (kafka.largest_batch(admin, topic) for topic in (settings.carts_topic, settings.rejected_topic))
+    if carts < _LARGEST_CART_BYTES:
+        message = (
+            f"topic {settings.carts_topic!r} has max.message.bytes={carts}, but a cart can have "
+            f"{_LARGEST_CART_BYTES}; raise it: kafka-configs --alter --topic {settings.carts_topic} "
+            "--add-config max.message.bytes=1048588"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    return min(carts, rejects)
+
+
 def _fence(
-    settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, cancellation: Cancellation
+    settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, fenced_by: Callable[[], Producer]
 ) -> tuple[Producer, Tails]:
     """Fence earlier owners, then read the tails: before the fence an earlier owner could still move them."""
     carts = OutputTopic(settings.carts_topic, cart_origin)
     rejects = OutputTopic(settings.rejected_topic, reject_origin)
     for topic in (carts, rejects):
         _refuse_another_pipelines(reader, topic, pipeline, partition)
-    producer = fenced_producer(settings, partition, cancellation)
+    producer = fenced_by()
     tail_of = partial(reader.tail, pipeline_id=pipeline.pipeline_id, topic_id=pipeline.topic_id)
     return producer, Tails(carts=tail_of(carts), rejects=tail_of(rejects))
 

@@ -19,18 +19,35 @@ FENCED = frozenset(
 )
 """The errors of a producer whose transactional.id was taken by another one."""
 
+BATCH_BYTES = 1_000_000  # librdkafka's default
 _LIMIT_S = 30.0
 _STEP_S = 0.5
 
 
-def fenced_producer(settings: Settings, partition: int, cancellation: Cancellation | None = None) -> Producer:
+def fenced_producer(
+    settings: Settings, partition: int, cancellation: Cancellation | None = None, *, largest_batch: int = BATCH_BYTES
+) -> Producer:
     """Return the producer of a partition's outputs; a transaction that an earlier one left open is aborted.
+
+    Its batches have `largest_batch` bytes at most, before compression, or one message: a topic refuses a batch
+    beyond its max.message.bytes, and every message in it.
 
     :raises Fatal: Kafka is unavailable or refuses.
     :raises Cancelled: found every half second.
     """
-    transactional_id = f"{settings.carts_topic}-{partition}"  # never of the database: a copy of it must fence too
-    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation)
+    size = {"batch.size": _batch_size(settings, largest_batch)}
+    transactional_id = transactional_id_of(settings, partition)
+    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation, **size)
+
+
+def transactional_id_of(settings: Settings, partition: int) -> str:
+    """Return the transactional.id of a partition's outputs: never of the database, a copy of it must fence too."""
+    return f"{settings.carts_topic}-{partition}"
+
+
+def _batch_size(settings: Settings, largest_batch: int) -> int | str:
+    size = settings.kafka_config.get("batch.size", str(BATCH_BYTES))
+    return min(int(size), largest_batch) if size.isdecimal() else size  # what is no number librdkafka refuses
 
 
 def transactional_producer(

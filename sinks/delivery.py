@@ -127,6 +127,13 @@ class Delivery:
             **reject_record(reject, self._levels[index], self._topics.visits, origin),
         )
 
+    def too_large_message(self) -> str:
+        """Return the message for carts that their topic refuses for the size of their batch."""
+        return (
+            f"{self.where}: topic {self._topics.carts!r} refuses a batch of carts for its size: its max.message.bytes "
+            "was lowered; a restart sends smaller batches"
+        )
+
     def _on_cart(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self.failures.append(error)

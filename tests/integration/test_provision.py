@@ -9,7 +9,6 @@ from confluent_kafka.admin import NewPartitions, NewTopic
 from clients import kafka, mariadb
 from clients.mariadb import Login, translated
 from ops.provision import administration, provision
-from ops.topics import topic_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.support import produce, query, wait_until
@@ -47,10 +46,7 @@ def test_it_creates_topics_tables_and_positions(settings: Settings) -> None:
 def test_the_rejected_topic_accepts_larger_messages_than_the_input(settings: Settings) -> None:
     """The largest message that Kafka accepts still fits with its headers."""
     admin = kafka.admin_client(settings)
-    sizes = [
-        int(topic_config(admin, topic)["max.message.bytes"])
-        for topic in (settings.visits_topic, settings.rejected_topic)
-    ]
+    sizes = [kafka.largest_batch(admin, topic) for topic in (settings.visits_topic, settings.rejected_topic)]
     assert sizes[1] == sizes[0] + 65_536
 
 
