@@ -99,7 +99,7 @@ def translated(doing: str, admin: AdminClient | None = None) -> Iterator[None]:
 
 def fatal_of(error: KafkaError, doing: str) -> Fatal:
     """Return the error that ends the run for an error of Kafka."""
-    text = f"{doing}: {error.name()}: {error.str()}"
+    text = f"{doing}: {error.name()}: {error.str().strip()}"
     if error.code() == KafkaError._INVALID_ARG:
         return Fatal(f"{text}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
     if error.code() in _REFUSED:
@@ -120,7 +120,7 @@ def admin_client(settings: Settings) -> AdminClient:
     :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
     """
     with translated("KAFKA_CONFIG_*"):
-        return AdminClient(kafka_config.client_config(settings))
+        return kafka_config.created(AdminClient, settings, kafka_config.client_config(settings))
 
 
 def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, Topic | None]:

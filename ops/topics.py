@@ -107,8 +107,20 @@ def wait_for_leaders(admin: AdminClient, settings: Settings, name: str, partitio
 
 def _create(admin: AdminClient, name: str, partitions: int, config: dict[str, str]) -> None:
     topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=config)  # -1: the broker's own
-    if _done(admin.create_topics([topic])[name], f"creating topic {name!r}", KafkaError.TOPIC_ALREADY_EXISTS):
+    future = admin.create_topics([topic])[name]
+    _refuse_collision(future, name)
+    if _done(future, f"creating topic {name!r}", KafkaError.TOPIC_ALREADY_EXISTS):
         logger.info("topic %s created with %d partitions", name, partitions)
+
+
+def _refuse_collision(future: "Future[Any]", name: str) -> None:
+    error: Any = future.exception()
+    if error and error.args[0].code() == KafkaError.TOPIC_EXCEPTION:
+        message = (
+            f"topic {name!r} cannot be created: {error.args[0].str()}; choose another name: in its metrics Kafka takes "
+            ". and _ for the same"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def _grow(admin: AdminClient, name: str, partitions: int) -> None:

@@ -61,7 +61,7 @@ def admin_client(settings: Settings) -> AdminClient:
     :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
     """
     with translated("KAFKA_CONFIG_*"):
-        return AdminClient(kafka_config.client_config(settings))
+        return kafka_config.created(AdminClient, settings, kafka_config.client_config(settings))
 
 
 def existing_topics(admin: AdminClient, settings: Settings, names: Sequence[str]) -> list[Topic]:

@@ -70,7 +70,8 @@ def transactional_producer(
     large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     cancellation = cancellation or Cancellation()
     with kafka.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(kafka_config.client_config(settings, quick, **own, **large) | more)
+        configuration = kafka_config.client_config(settings, quick, **own, **large) | more
+        producer = kafka_config.created(Producer, settings, configuration)
         deadline = Deadline(limit_s)
         while True:
             try:

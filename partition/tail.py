@@ -75,7 +75,8 @@ class TailReader:
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
         quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
         with kafka.translated("reading the output topics"):
-            self._consumer = Consumer(kafka_config.client_config(settings, quick, **own, **exact))
+            configuration = kafka_config.client_config(settings, quick, **own, **exact)
+            self._consumer = kafka_config.created(Consumer, settings, configuration)
             for topic in (settings.carts_topic, settings.rejected_topic):
                 # a partition assigned before its leader is known waits for a timer of 1 s
                 self._consumer.list_topics(topic, kafka_config.REQUEST_TIMEOUT_S)

@@ -50,6 +50,22 @@ def test_the_rejected_topic_accepts_larger_messages_than_the_input(settings: Set
     assert sizes[1] == sizes[0] + 65_536
 
 
+def test_a_topic_that_collides_with_another_one_is_named(environment: dict[str, str]) -> None:
+    """Kafka creates no a_b beside a.b, of whatever program."""
+    settings = Settings.from_environment(environment)
+    theirs = settings.carts_topic.replace(".", "_")
+    admin = kafka.admin_client(settings)
+    admin.create_topics([NewTopic(theirs, num_partitions=1)])[theirs].result()
+    try:
+        with pytest.raises(Fatal) as caught:
+            provision(settings)
+    finally:
+        admin.delete_topics([theirs])[theirs].result()
+    assert caught.value.code == ExitCode.CONFIG
+    assert caught.value.message.startswith(f"topic '{settings.carts_topic}' cannot be created: ")
+    assert theirs in caught.value.message
+
+
 def test_repeating_it_changes_nothing(settings: Settings) -> None:
     """Positions, pipeline id and passwords stay."""
     produce(settings, [(0, b"{}")])
