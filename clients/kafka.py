@@ -33,7 +33,13 @@ _REFUSED = frozenset(
 
 # _NOENT is librdkafka's "no leaders found".
 _UNAVAILABLE = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT}
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._NOENT,
+    }
 )
 
 # A broker's errors for a partition while its leader changes, or while the broker has only just started.

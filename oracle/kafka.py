@@ -33,7 +33,13 @@ _CREDENTIALS = frozenset(
 )
 # _NOENT is librdkafka's "no leaders found".
 _UNAVAILABLE = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT}
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._NOENT,
+    }
 )
 _NO_LEADER_YET = frozenset(
     {

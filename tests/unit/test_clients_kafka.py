@@ -39,6 +39,7 @@ def test_whose_word_counts() -> None:
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, ExitCode.CONFIG, "and the topics' ACLs"),
         (KafkaError._TRANSPORT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
         (KafkaError._TIMED_OUT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
+        (KafkaError._MSG_TIMED_OUT, ExitCode.UNAVAILABLE, "is KAFKA_BOOTSTRAP_SERVERS right?"),
         (KafkaError.UNKNOWN, ExitCode.ABORTED, "UNKNOWN: Kafka's text"),
     ],
 )
