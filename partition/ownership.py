@@ -15,7 +15,7 @@ from clients.mariadb import ConnectionLost, Login, Transient
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
-from partition.tail import OutputTopic, TailReader, cart_origin, reject_origin
+from partition.tail import OutputTopic, OwnTransactionHangs, TailReader, cart_origin, reject_origin
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -70,7 +70,10 @@ def take_ownership(
             largest_batch = _largest_batch(settings, admin)
             with closing(TailReader(settings, admin, partition)) as reader:
                 fenced_by = partial(fenced_producer, settings, partition, cancellation, largest_batch=largest_batch)
-                producer, tails = _fence(settings, reader, pipeline, partition, fenced_by)
+                try:
+                    producer, tails = _fence(settings, reader, pipeline, partition, fenced_by)
+                except OwnTransactionHangs as hanging:
+                    raise _hanging(settings, hanging, partition, _first_position(connection)) from hanging
             start = _first_position(connection)
         except (ConnectionLost, Transient) as error:
             raise mariadb.unavailable(error) from error
@@ -115,6 +118,28 @@ def _refuse_another_pipelines(reader: TailReader, topic: OutputTopic, pipeline: 
             "(CARTS_TOPIC, REJECTED_TOPIC), or empty them by python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.DATA)
+
+
+def _hanging(settings: Settings, hanging: OwnTransactionHangs, partition: int, position: int) -> Fatal:
+    """Return the error for a transaction of ours whose end Kafka has lost.
+
+    Totals are only committed after the outputs: if the position is beyond the first hidden output, the transaction
+    was committed, and nothing reads its visits again.
+    """
+    place = f"--topic {hanging.topic} --partition {partition} --start-offset {hanging.offset}"
+    abort = f"kafka-transactions.sh --bootstrap-server {settings.kafka_bootstrap_servers} abort {place}"
+    what = (
+        f"topic {hanging.topic!r} partition {partition}: a transaction of this pipeline is open at offset "
+        f"{hanging.offset} and its end is lost; it hides the outputs of the visits from offset {hanging.first} on"
+    )
+    if position <= hanging.first:
+        message = f"{what}, none of which is counted: abort it, then start again, and they are sent again: {abort}"
+        return Fatal(message, ExitCode.DATA)
+    message = (
+        f"{what}, which are counted up to offset {position}: abort it, then restore the database from a dump with a "
+        f"position up to {hanging.first}, and they are sent again, or start over by python -m ops reset --yes: {abort}"
+    )
+    return Fatal(message, ExitCode.DATA)
 
 
 def _first_position(connection: PartitionConnection) -> int:
