@@ -136,8 +136,8 @@ def _hanging(settings: Settings, hanging: OwnTransactionHangs, partition: int, p
         message = f"{what}, none of which is counted: abort it, then start again, and they are sent again: {abort}"
         return Fatal(message, ExitCode.DATA)
     message = (
-        f"{what}, which are counted up to offset {position}: abort it, then restore the database from a dump with a "
-        f"position up to {hanging.first}, and they are sent again, or start over by python -m ops reset --yes: {abort}"
+        f"{what}, which are counted up to offset {position}: abort it by {abort}, then restore the database from a "
+        f"dump with a position up to {hanging.first}, and they are sent again; or start over by python -m ops reset --yes"
     )
     return Fatal(message, ExitCode.DATA)
 

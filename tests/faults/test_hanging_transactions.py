@@ -79,8 +79,8 @@ def test_what_is_counted_needs_an_older_position_too(
     query(settings, "UPDATE progress SET next_offset = 3")
     producer = hang(settings, settings.carts_topic, key=str(origin._replace(offset=2)))
     message = refusal(settings).message
-    assert "from offset 2 on, which are counted up to offset 3: abort it, then restore the database" in message
-    assert "from a dump with a position up to 2, and they are sent again, or start over by" in message
+    assert "from offset 2 on, which are counted up to offset 3: abort it by kafka-transactions.sh " in message
+    assert "then restore the database from a dump with a position up to 2, and they are sent again; or" in message
     abort_hanging(settings.kafka_bootstrap_servers, producer, settings.carts_topic, 0)
     query(settings, "UPDATE progress SET next_offset = 1")
     with sink_of(settings) as sink:
