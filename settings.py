@@ -20,12 +20,14 @@ NOT_OPEN = frozenset(
         "auto.offset.reset",
         "bootstrap.servers",
         "client.rack",
+        "default.topic.config",
         "enable.auto.commit",
         "enable.auto.offset.store",
         "enable.idempotence",
         "enable.partition.eof",
         "group.id",
         "isolation.level",
+        "logger",
         "metadata.broker.list",
         "request.required.acks",
         "transactional.id",
@@ -171,8 +173,11 @@ class Settings:
             values["mariadb_password"] = _password_in(path)
         settings = cls(**values, kafka_config=_kafka_config(environ))
         topics = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
-        if len(set(topics)) < len(topics):
-            message = f"VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, but are {', '.join(topics)}"
+        if len({topic.replace(".", "_") for topic in topics}) < len(topics):  # Kafka refuses to create such topics
+            message = (
+                "VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, by more than . in place of _, but are "
+                f"{', '.join(topics)}"
+            )
             raise Fatal(message, ExitCode.CONFIG)
         return settings
 
@@ -180,6 +185,11 @@ class Settings:
 def variable_of(spec: "Field[Any]") -> str:
     """Return the environment variable of a field of `Settings`."""
     return spec.name.upper()
+
+
+def kafka_variable_of(name: str) -> str:
+    """Return the environment variable of a setting of librdkafka."""
+    return f"{KAFKA_CONFIG_PREFIX}{name.upper().replace('.', '_')}"
 
 
 def _parsed(spec: "Field[Any]", value: str) -> Any:

@@ -42,7 +42,8 @@ class Producer:
         prompt = {"linger_ms": 0, "socket_nagle_disable": True}
         large = {"queue_buffering_max_messages": 10_000_000}
         with kafka.translated("KAFKA_CONFIG_*"):
-            self._client = Client(kafka_config.client_config(settings, prompt, enable_idempotence=True, **large))
+            configuration = kafka_config.client_config(settings, prompt, enable_idempotence=True, **large)
+            self._client = kafka_config.created(Client, settings, configuration)
         self._topic = settings.visits_topic
         self._partitions = cycle(range(partitions))
         self._sent: list[Sent] = []

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from clients import kafka_config
 from process.deadline import Deadline
@@ -33,7 +33,13 @@ _REFUSED = frozenset(
 
 # _NOENT is librdkafka's "no leaders found".
 _UNAVAILABLE = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT}
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._NOENT,
+    }
 )
 
 # A broker's errors for a partition while its leader changes, or while the broker has only just started.
@@ -94,7 +100,7 @@ def translated(doing: str, admin: AdminClient | None = None) -> Iterator[None]:
 
 def fatal_of(error: KafkaError, doing: str) -> Fatal:
     """Return the error that ends the run for an error of Kafka."""
-    text = f"{doing}: {error.name()}: {error.str()}"
+    text = f"{doing}: {error.name()}: {error.str().strip()}"
     if error.code() == KafkaError._INVALID_ARG:
         return Fatal(f"{text}; check the KAFKA_CONFIG_* variables", ExitCode.CONFIG)
     if error.code() in _REFUSED:
@@ -115,7 +121,7 @@ def admin_client(settings: Settings) -> AdminClient:
     :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
     """
     with translated("KAFKA_CONFIG_*"):
-        return AdminClient(kafka_config.client_config(settings))
+        return kafka_config.created(AdminClient, settings, kafka_config.client_config(settings))
 
 
 def describe(admin: AdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, Topic | None]:
@@ -178,15 +184,31 @@ def offsets(
         return retried_while_leaders_move(listed)
 
 
+def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
+    """Return a topic's configuration, the broker's defaults included.
+
+    :raises Fatal: Kafka is unavailable or refuses.
+    """
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    with translated(f"configuration of topic {topic!r}"):
+        described = admin.describe_configs([resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S)[resource]
+        return {name: str(entry.value) for name, entry in described.result().items()}
+
+
+def largest_batch(admin: AdminClient, topic: str) -> int:
+    """Return the bytes of the largest batch that a topic takes.
+
+    :raises Fatal: Kafka is unavailable or refuses.
+    """
+    return int(topic_config(admin, topic)["max.message.bytes"])
+
+
 def refuse_compacted(admin: AdminClient, topic: str) -> None:
     """Refuse an input topic that Kafka compacts: compaction deletes visits that have a key.
 
     :raises Fatal: CONFIG when cleanup.policy names compact.
     """
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    with translated(f"configuration of topic {topic!r}"):
-        answer = admin.describe_configs([resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S)[resource].result()
-    policy = answer["cleanup.policy"].value
+    policy = topic_config(admin, topic)["cleanup.policy"]
     if "compact" in policy:
         message = (
             f"topic {topic!r} has cleanup.policy={policy}, which forgets visits; it must be delete: "

@@ -1,14 +1,18 @@
-"""How every Kafka client is configured, and the latest error of this process's connections."""
+"""How every Kafka client is configured and created, and the latest error of this process's connections."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
-from settings import Settings
+from process.errors import ExitCode, Fatal
+from settings import Settings, kafka_variable_of
+
+Client = TypeVar("Client")
 
 REQUEST_TIMEOUT_S = 10.0
+_OF_THE_CONNECTION = ("sasl.", "security.", "ssl.")  # they belong together, and some are secret
 
 
 class ConnectionErrors:
@@ -45,6 +49,42 @@ def client_config(settings: Settings, tuning: Mapping[str, Any] | None = None, /
         **settings.kafka_config,
         **_dotted(exact),
     }
+
+
+def created(kind: Callable[[dict[str, Any]], Client], settings: Settings, configuration: dict[str, Any]) -> Client:
+    """Return a producer, consumer or admin client.
+
+    :raises Fatal: the value of a KAFKA_CONFIG_* variable does not fit this kind of client.
+    :raises KafkaException: any other reason.
+    """
+    try:
+        return kind(configuration)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError._INVALID_ARG:
+            _refuse_variable(kind, settings, configuration, error)
+        raise
+
+
+def _refuse_variable(
+    kind: Callable[[dict[str, Any]], object], settings: Settings, configuration: dict[str, Any], error: KafkaException
+) -> None:
+    # What is wrong may be the relation of two values, so its text need not name the one that the user has set: leave
+    # out one after the other of the user's, until a client can be created without the last one left out.
+    own = [name for name, value in settings.kafka_config.items() if configuration[name] == value]
+    for name in own:
+        if name.startswith(_OF_THE_CONNECTION):
+            continue
+        configuration = {other: value for other, value in configuration.items() if other != name}
+        try:
+            kind(configuration)
+        except KafkaException as without_it:
+            error = without_it
+        else:
+            message = (
+                f"{kafka_variable_of(name)} is {settings.kafka_config[name]!r}, but librdkafka refuses it here: "
+                f"{error.args[0].str().strip()}; change it, or set it for the program alone that needs it"
+            )
+            raise Fatal(message, ExitCode.CONFIG) from error
 
 
 def _error_callback(exact: Mapping[str, Any]) -> dict[str, Any]:

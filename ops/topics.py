@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -58,7 +57,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
 
     :raises Fatal: Kafka is unavailable or refuses.
     """
-    largest = int(topic_config(admin, visits.name)["max.message.bytes"]) + HEADERS_BYTES
+    largest = kafka.largest_batch(admin, visits.name) + HEADERS_BYTES
     own: dict[str, dict[str, str]] = {
         settings.carts_topic: {},
         settings.rejected_topic: {"max.message.bytes": str(largest)},
@@ -71,7 +70,7 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
         elif topic.partitions < visits.partitions:
             _grow(admin, name, visits.partitions)
         wait_for_leaders(admin, settings, name, visits.partitions)
-    if int(topic_config(admin, settings.rejected_topic)["max.message.bytes"]) < largest:
+    if kafka.largest_batch(admin, settings.rejected_topic) < largest:
         _set_config(admin, settings.rejected_topic, "max.message.bytes", str(largest))
 
 
@@ -106,23 +105,22 @@ def wait_for_leaders(admin: AdminClient, settings: Settings, name: str, partitio
         time.sleep(_POLL_S)
 
 
-def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:
-    """Return a topic's configuration, the broker's defaults included.
-
-    :raises Fatal: Kafka is unavailable or refuses.
-    """
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    with kafka.translated(f"configuration of topic {topic!r}"):
-        described: Future[Mapping[str, ConfigEntry]] = admin.describe_configs(
-            [resource], request_timeout=kafka_config.REQUEST_TIMEOUT_S
-        )[resource]
-        return {name: str(entry.value) for name, entry in described.result().items()}
-
-
 def _create(admin: AdminClient, name: str, partitions: int, config: dict[str, str]) -> None:
     topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=config)  # -1: the broker's own
-    if _done(admin.create_topics([topic])[name], f"creating topic {name!r}", KafkaError.TOPIC_ALREADY_EXISTS):
+    future = admin.create_topics([topic])[name]
+    _refuse_collision(future, name)
+    if _done(future, f"creating topic {name!r}", KafkaError.TOPIC_ALREADY_EXISTS):
         logger.info("topic %s created with %d partitions", name, partitions)
+
+
+def _refuse_collision(future: "Future[Any]", name: str) -> None:
+    error: Any = future.exception()
+    if error and error.args[0].code() == KafkaError.TOPIC_EXCEPTION:
+        message = (
+            f"topic {name!r} cannot be created: {error.args[0].str()}; choose another name: in its metrics Kafka takes "
+            ". and _ for the same"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
 
 
 def _grow(admin: AdminClient, name: str, partitions: int) -> None:

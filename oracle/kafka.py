@@ -33,7 +33,13 @@ _CREDENTIALS = frozenset(
 )
 # _NOENT is librdkafka's "no leaders found".
 _UNAVAILABLE = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._NOENT}
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._NOENT,
+    }
 )
 _NO_LEADER_YET = frozenset(
     {
@@ -61,7 +67,7 @@ def admin_client(settings: Settings) -> AdminClient:
     :raises Fatal: a KAFKA_CONFIG_* variable is wrong.
     """
     with translated("KAFKA_CONFIG_*"):
-        return AdminClient(kafka_config.client_config(settings))
+        return kafka_config.created(AdminClient, settings, kafka_config.client_config(settings))
 
 
 def existing_topics(admin: AdminClient, settings: Settings, names: Sequence[str]) -> list[Topic]:

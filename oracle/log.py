@@ -7,7 +7,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from clients.kafka_config import client_config
+from clients.kafka_config import client_config, created
 from oracle import kafka
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -66,7 +66,8 @@ class Reader:
         bounded = {"queued_max_messages_kbytes": 32_768, "fetch_queue_backoff_ms": 2, "fetch_wait_max_ms": 10}
         self.topic, self._servers = topic, settings.kafka_bootstrap_servers
         with kafka.translated("KAFKA_CONFIG_*"):
-            self._consumer = Consumer(client_config(settings, bounded, check_crcs=True, **own, **exact))
+            configuration = client_config(settings, bounded, check_crcs=True, **own, **exact)
+            self._consumer = created(Consumer, settings, configuration)
 
     def records(self, partition: int, extent: Extent) -> Generator[Record]:
         """Yield the committed records from `extent.start` up to, not including, `extent.end`.

@@ -1,6 +1,7 @@
 """Who owns a partition. Ownership is taken before any position is read, in an order that matters."""
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +10,13 @@ from typing import NamedTuple
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from clients import mariadb
+from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
 from operators.last_read import LastRead, last_read_of
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
-from partition.tail import OutputTopic, TailReader, cart_origin, reject_origin
+from partition.tail import OutputTopic, OwnTransactionHangs, TailReader, cart_origin, reject_origin
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -24,6 +25,7 @@ from settings import Settings
 logger = logging.getLogger(__name__)
 
 _LOCKED_S = 30.0
+_LARGEST_CART_BYTES = 1024  # a batch of one cart: 81 bytes of key, two names of 64 characters, and Kafka's own
 
 
 class Tails(NamedTuple):
@@ -66,8 +68,13 @@ def take_ownership(
         undo.callback(connection.close)
         try:
             connection.open(cancellation)
+            largest_batch = _largest_batch(settings, admin)
             with closing(TailReader(settings, admin, partition)) as reader:
-                producer, tails = _fence(settings, reader, pipeline, partition, cancellation)
+                fenced_by = partial(fenced_producer, settings, partition, cancellation, largest_batch=largest_batch)
+                try:
+                    producer, tails = _fence(settings, reader, pipeline, partition, fenced_by)
+                except OwnTransactionHangs as hanging:
+                    raise _hanging(settings, hanging, partition, _first_position(connection)) from hanging
                 start = _first_position(connection)
                 _refuse_another_log(reader, connection.last_read(), connection.where, settings.visits_topic)
         except (ConnectionLost, Transient) as error:
@@ -78,15 +85,28 @@ def take_ownership(
     return OwnedPartition(partition, pipeline, connection, producer, tails, start, cancellation)
 
 
+def _largest_batch(settings: Settings, admin: AdminClient) -> int:
+    """Return the bytes of a batch that both output topics take."""
+    carts, rejects = (kafka.largest_batch(admin, topic) for topic in (settings.carts_topic, settings.rejected_topic))
+    if carts < _LARGEST_CART_BYTES:
+        message = (
+            f"topic {settings.carts_topic!r} has max.message.bytes={carts}, but a cart can have "
+            f"{_LARGEST_CART_BYTES}; raise it: kafka-configs --alter --topic {settings.carts_topic} "
+            "--add-config max.message.bytes=1048588"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    return min(carts, rejects)
+
+
 def _fence(
-    settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, cancellation: Cancellation
+    settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, fenced_by: Callable[[], Producer]
 ) -> tuple[Producer, Tails]:
     """Fence earlier owners, then read the tails: before the fence an earlier owner could still move them."""
     carts = OutputTopic(settings.carts_topic, cart_origin)
     rejects = OutputTopic(settings.rejected_topic, reject_origin)
     for topic in (carts, rejects):
         _refuse_another_pipelines(reader, topic, pipeline, partition)
-    producer = fenced_producer(settings, partition, cancellation)
+    producer = fenced_by()
     tail_of = partial(reader.tail, pipeline_id=pipeline.pipeline_id, topic_id=pipeline.topic_id)
     return producer, Tails(carts=tail_of(carts), rejects=tail_of(rejects))
 
@@ -120,6 +140,29 @@ def _refuse_another_log(reader: TailReader, counted: LastRead | None, where: str
             "python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.DATA)
+
+
+def _hanging(settings: Settings, hanging: OwnTransactionHangs, partition: int, position: int) -> Fatal:
+    """Return the error for a transaction of ours whose end Kafka has lost.
+
+    Totals are only committed after the outputs: if the position is beyond the first hidden output, the transaction
+    was committed, and nothing reads its visits again.
+    """
+    place = f"--topic {hanging.topic} --partition {partition} --start-offset {hanging.offset}"
+    abort = f"kafka-transactions.sh --bootstrap-server {settings.kafka_bootstrap_servers} abort {place}"
+    what = (
+        f"topic {hanging.topic!r} partition {partition}: a transaction of this pipeline is open at offset "
+        f"{hanging.offset} and its end is lost; it hides the outputs of the visits from offset {hanging.first} on"
+    )
+    if position <= hanging.first:
+        message = f"{what}, none of which is counted: abort it, then start again, and they are sent again: {abort}"
+        return Fatal(message, ExitCode.DATA)
+    message = (
+        f"{what}, which are counted up to offset {position}: abort it by {abort}, then restore the database from a "
+        f"dump with a position up to {hanging.first}, and they are sent again; or start over by "
+        "python -m ops reset --yes"
+    )
+    return Fatal(message, ExitCode.DATA)
 
 
 def _first_position(connection: PartitionConnection) -> int:

@@ -121,6 +121,15 @@ class PartitionConnection:
             with suppress(ConnectionLost, Transient):
                 self.keep_alive()
 
+    def holds_lock(self) -> bool:
+        """Return whether the connection still lives, and with it the lock."""
+        try:
+            if not self.lost:
+                self.keep_alive()
+        except (ConnectionLost, Transient):
+            return False
+        return not self.lost
+
     def close(self) -> None:
         """Close without committing: the server rolls back and releases the lock."""
         connection, self._connection, self._cursor, self.lost = self._connection, None, None, True

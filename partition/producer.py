@@ -17,20 +17,38 @@ FENCED = frozenset(
         KafkaError.TRANSACTION_COORDINATOR_FENCED,
     }
 )
-"""The errors of a producer whose transactional.id was taken by another one."""
+"""The errors of a producer whose transactional.id was taken by another one, or whose transaction timed out."""
 
+BATCH_BYTES = 1_000_000  # librdkafka's default
+TRANSACTION_TIMEOUT_S = 10.0  # Kafka ends a transaction that is open for longer
 _LIMIT_S = 30.0
 _STEP_S = 0.5
 
 
-def fenced_producer(settings: Settings, partition: int, cancellation: Cancellation | None = None) -> Producer:
+def fenced_producer(
+    settings: Settings, partition: int, cancellation: Cancellation | None = None, *, largest_batch: int = BATCH_BYTES
+) -> Producer:
     """Return the producer of a partition's outputs; a transaction that an earlier one left open is aborted.
+
+    Its batches have `largest_batch` bytes at most, before compression, or one message: a topic refuses a batch
+    beyond its max.message.bytes, and every message in it.
 
     :raises Fatal: Kafka is unavailable or refuses.
     :raises Cancelled: found every half second.
     """
-    transactional_id = f"{settings.carts_topic}-{partition}"  # never of the database: a copy of it must fence too
-    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation)
+    size = {"batch.size": _batch_size(settings, largest_batch)}
+    transactional_id = transactional_id_of(settings.carts_topic, partition)
+    return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation, **size)
+
+
+def transactional_id_of(carts_topic: str, partition: int) -> str:
+    """Return the transactional.id of a partition's outputs: never of the database, a copy of it must fence too."""
+    return f"{carts_topic}-{partition}"
+
+
+def _batch_size(settings: Settings, largest_batch: int) -> int | str:
+    size = settings.kafka_config.get("batch.size", str(BATCH_BYTES))
+    return min(int(size), largest_batch) if size.isdecimal() else size  # what is no number librdkafka refuses
 
 
 def transactional_producer(
@@ -46,14 +64,16 @@ def transactional_producer(
     :raises Fatal: Kafka is unavailable or refuses.
     :raises Cancelled: found every half second.
     """
-    own = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "enable_idempotence": True}
+    own: dict[str, Any] = {"transactional_id": transactional_id, "enable_idempotence": True}
+    own["transaction_timeout_ms"] = int(TRANSACTION_TIMEOUT_S * 1000)
     own["delivery_report_only_error"] = True  # what was delivered needs no call
     # retry.backoff.ms: at its default of 100 a begin right after a commit waits that long.
     quick = {"linger_ms": 5, "retry_backoff_ms": 5, "retry_backoff_max_ms": 1000, "compression_type": "zstd"}
     large = {"message_max_bytes": kafka.MAX_MESSAGE_BYTES, "queue_buffering_max_messages": 1_000_000}
     cancellation = cancellation or Cancellation()
     with kafka.translated(f"transactional.id {transactional_id!r}"):
-        producer = Producer(kafka_config.client_config(settings, quick, **own, **large) | more)
+        configuration = kafka_config.client_config(settings, quick, **own, **large) | more
+        producer = kafka_config.created(Producer, settings, configuration)
         deadline = Deadline(limit_s)
         while True:
             try:

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
@@ -23,6 +24,7 @@ _FIRST_LOOK = 64  # records; a commit's control record hides among the last ones
 _GROWTH = 16
 _SILENCE_S = 10.0
 _OPEN_TRANSACTION_S = 60.0
+_OWN_TRANSACTION_S = 10.0
 _ORIGIN = re.compile(r"(?P<pipeline>[0-9a-f]{32})/(?P<topic_id>[^/]+)/(?P<partition>\d+)/(?P<offset>\d+)", re.ASCII)
 
 
@@ -66,20 +68,39 @@ class OutputTopic(NamedTuple):
     origin_of: Callable[[Message], Origin | None]
 
 
+class OwnTransactionHangs(Exception):  # noqa: N818 - what it means depends on the position
+    """A transaction of this partition's own outputs is open after the fence: Kafka has lost its end.
+
+    It begins at `offset` of the output topic, with the output of visit `first`.
+    """
+
+    def __init__(self, topic: str, offset: int, first: int) -> None:
+        super().__init__(topic, offset, first)
+        self.topic = topic
+        self.offset = offset
+        self.first = first
+
+
 class TailReader:
     """Reads one partition of our topics, the outputs backwards, as a read_committed reader sees it."""
 
     def __init__(self, settings: Settings, admin: AdminClient, partition: int) -> None:
+        self._settings = settings
         self._admin = admin
         self._partition = partition
-        own = {"group_id": settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
-        exact = {"isolation_level": "read_committed", "auto_offset_reset": "error", "client_rack": ""}
-        quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
+        self._consumer = self._new_consumer("read_committed")
         with kafka.translated("reading the output topics"):
-            self._consumer = Consumer(kafka_config.client_config(settings, quick, **own, **exact))
             for topic in (settings.carts_topic, settings.rejected_topic, settings.visits_topic):
                 # a partition assigned before its leader is known waits for a timer of 1 s
                 self._consumer.list_topics(topic, kafka_config.REQUEST_TIMEOUT_S)
+
+    def _new_consumer(self, isolation_level: str) -> Consumer:
+        own = {"group_id": self._settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
+        exact = {"isolation_level": isolation_level, "auto_offset_reset": "error", "client_rack": ""}
+        quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
+        with kafka.translated("reading the output topics"):
+            configuration = kafka_config.client_config(self._settings, quick, **own, **exact)
+            return kafka_config.created(Consumer, self._settings, configuration)
 
     def close(self) -> None:
         """Close the consumer."""
@@ -101,37 +122,50 @@ class TailReader:
         Searches backwards over control and foreign records as far as the log's start.
 
         :raises Fatal: Kafka sends nothing, or another producer's transaction stays open before the end.
+        :raises OwnTransactionHangs: one of ours does, although earlier owners are fenced.
         """
-        begin, end = self._visible_bounds(topic.name)
+        ours = (pipeline_id, topic_id, self._partition)
+        begin, end = self._visible_bounds(topic, ours)
         size = _FIRST_LOOK
         while end > begin:
             start = max(begin, end - size)
             tail = NOTHING
             for message in self.records(topic.name, start, end):
                 origin = topic.origin_of(message)
-                if origin and origin[:3] == (pipeline_id, topic_id, self._partition):
+                if origin and origin[:3] == ours:
                     tail = origin.offset
             if tail != NOTHING:
                 return tail
             end, size = start, size * _GROWTH
         return NOTHING
 
-    def _visible_bounds(self, topic: str) -> tuple[int, int]:
-        # An open transaction hides what is committed behind it, perhaps our own latest outputs. Ours cannot be
-        # open: it is fenced. So all of ours lies before the present end: wait until that is readable.
-        _, end = self._bounds(topic, IsolationLevel.READ_UNCOMMITTED)
-        deadline = Deadline(_OPEN_TRANSACTION_S)
+    def _visible_bounds(self, topic: OutputTopic, ours: tuple[str, str, int]) -> tuple[int, int]:
+        # An open transaction hides what is committed behind it, perhaps our own latest outputs. Ours has ended: it
+        # is fenced. So all of ours lies before the present end: wait until that is readable.
+        _, end = self._bounds(topic.name, IsolationLevel.READ_UNCOMMITTED)
+        deadline, own_deadline = Deadline(_OPEN_TRANSACTION_S), Deadline(_OWN_TRANSACTION_S)
         while True:
-            begin, visible = self._bounds(topic, IsolationLevel.READ_COMMITTED)
+            begin, visible = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
             if visible >= end:
                 return begin, end
+            if own_deadline.passed:
+                self._refuse_own(topic, visible, ours)
+                own_deadline = deadline
             if deadline.passed:
                 message = (
-                    f"topic {topic!r} partition {self._partition}: another producer's transaction has been open at "
-                    f"offset {visible} for {_OPEN_TRANSACTION_S:.0f} s and hides what follows; end that producer"
+                    f"topic {topic.name!r} partition {self._partition}: another producer's transaction has been open "
+                    f"at offset {visible} for {_OPEN_TRANSACTION_S:.0f} s and hides what follows; end that producer"
                 )
                 raise Fatal(message, ExitCode.UNAVAILABLE)
             time.sleep(0.05)  # the broker writes its commit markers a moment after it has answered a commit
+
+    def _refuse_own(self, topic: OutputTopic, visible: int, ours: tuple[str, str, int]) -> None:
+        """Refuse if the open transaction is one of ours; its first record is where the readable part ends."""
+        with closing(self._new_consumer("read_uncommitted")) as consumer:
+            first = next(self.records(topic.name, visible, visible + 1, consumer), None)
+        origin = topic.origin_of(first) if first else None
+        if origin and origin[:3] == ours:
+            raise OwnTransactionHangs(topic.name, visible, origin.offset)
 
     def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
         def at(spec: OffsetSpec) -> int:
@@ -139,14 +173,17 @@ class TailReader:
 
         return at(OffsetSpec.earliest()), at(OffsetSpec.latest())
 
-    def records(self, topic: str, begin: int, end: int) -> Iterator[Message]:
-        """Yield the committed records with begin <= offset < end; only an offset ends it."""
+    def records(
+        self, topic: str, begin: int, end: int, consumer: Consumer | None = None
+    ) -> Generator[Message, None, None]:
+        """Yield the records with begin <= offset < end, by default the committed ones; only an offset ends it."""
         if begin >= end:
             return
-        self._consumer.assign([TopicPartition(topic, self._partition, begin)])
+        consumer = consumer or self._consumer
+        consumer.assign([TopicPartition(topic, self._partition, begin)])
         deadline = Deadline(_SILENCE_S)
         while not deadline.passed:
-            for message in self._consumer.consume(1000, 0.01):  # which waits for all 1000
+            for message in consumer.consume(1000, 0.01):  # which waits for all 1000
                 deadline = Deadline(_SILENCE_S)
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:

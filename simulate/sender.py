@@ -8,7 +8,7 @@ from zlib import crc32
 from confluent_kafka import KafkaError, Message, Producer
 
 from clients.kafka import Topic, admin_client, describe, translated
-from clients.kafka_config import client_config
+from clients.kafka_config import client_config, created
 from process.errors import ExitCode, Fatal
 from process.signals import Stop
 from settings import Settings
@@ -98,7 +98,7 @@ class Sender:
         config: dict[str, Any] = _DEFAULTS | client_config(settings, acks="all", enable_idempotence=True)
         config |= {"delivery.report.only.error": True, "error_cb": self._on_error}
         with translated("KAFKA_CONFIG_*"):
-            self._producer = Producer(config)
+            self._producer = created(Producer, settings, config)
 
     @property
     def in_flight(self) -> int:

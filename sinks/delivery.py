@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from clients import kafka
 from clients.kafka import offset_of
 from operators.visit import Reject
+from partition.producer import transactional_id_of
 from partition.tail import Origin
 from process.errors import ExitCode, Fatal
 from sinks.reject_record import Level, reject_record
@@ -48,6 +49,22 @@ class Delivery:
         self._rejects = rejects
         self._levels = [Level.WHOLE] * len(rejects)
         self.rewind()
+
+    @property
+    def transactional_id(self) -> str:
+        """The producer's transactional.id."""
+        return transactional_id_of(self._topics.carts, self._partition)
+
+    def missing_topic(self) -> str | None:
+        """Return the output topic that Kafka does not have; None if it has both, or does not answer."""
+        for topic in (self._topics.carts, self._topics.rejected):
+            try:
+                described = self._producer.list_topics(topic, STEP_S).topics[topic]
+            except KafkaException:
+                return None
+            if described.error and described.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return topic
+        return None
 
     @property
     def where(self) -> str:
@@ -125,6 +142,13 @@ class Delivery:
             partition=self._partition,
             on_delivery=lambda error, _: self._on_reject(index, error),
             **reject_record(reject, self._levels[index], self._topics.visits, origin),
+        )
+
+    def too_large_message(self) -> str:
+        """Return the message for carts that their topic refuses for the size of their batch."""
+        return (
+            f"{self.where}: topic {self._topics.carts!r} refuses a batch of carts for its size: its max.message.bytes "
+            "was lowered; a restart sends smaller batches"
         )
 
     def _on_cart(self, error: KafkaError | None, _: Message) -> None:

@@ -12,6 +12,7 @@ from process.cancellation import Cancelled
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from sinks.delivery import STEP_S, Delivery
+from sinks.fenced import Course
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class OutputTransaction:
         self._deadline = Deadline(LIMIT_S)
         self._resends_left = _RESENDS
         self._begun = False
+        self._course = Course()
 
     def run(self) -> None:
         """Send and commit.
@@ -56,7 +58,7 @@ class OutputTransaction:
         """Begin and send; return False where that must be aborted and repeated."""
         self._delivery.rewind()
         self._begun = False
-        while (outcome := _outcome_of(self._send_step)) is not True:
+        while (outcome := self._outcome_of(self._send_step)) is not True:
             if isinstance(outcome, KafkaError) and self._must_resend(outcome):
                 return False
             self._wait(outcome)
@@ -71,6 +73,7 @@ class OutputTransaction:
     def _send_step(self) -> bool:
         """Send until all is delivered or refused, for a bounded time; return whether it is."""
         if not self._begun:
+            self._course.begin()
             self._producer.begin_transaction()
             self._begun = True
         return self._delivery.queue() and not self._producer.flush(STEP_S)
@@ -81,7 +84,9 @@ class OutputTransaction:
         :raises Fatal: by neither.
         """
         if error.code() == KafkaError._STATE:
-            _outcome_of(lambda: self._producer.flush(STEP_S) == 0)  # a delivery has failed: its report gives the reason
+            self._outcome_of(
+                lambda: self._producer.flush(STEP_S) == 0
+            )  # a delivery has failed: its report gives the reason
             if self._delivery.too_large:
                 self._resends_left = _RESENDS
                 return True
@@ -94,14 +99,16 @@ class OutputTransaction:
         return False
 
     def _count_resend(self, error: KafkaError) -> None:
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:  # of a cart: a reject is shortened
+            raise Fatal(self._delivery.too_large_message(), ExitCode.ABORTED)
         # Also where Kafka has forgotten the producer's id after a week without transactions.
         if not self._resends_left:
-            raise kafka.fatal_of(error, self._where)
+            raise self._ended_by(error)
         self._resends_left -= 1
         logger.warning("%s: %s; aborting, sending again", self._where, error.str(), extra={"action": "resend"})
 
     def _abort(self) -> None:
-        while (outcome := _outcome_of(self._abort_step)) is not True:
+        while (outcome := self._outcome_of(self._abort_step)) is not True:
             if isinstance(outcome, KafkaError):
                 self._refuse_fenced(outcome)
                 self._refuse_permanent(outcome)
@@ -112,7 +119,7 @@ class OutputTransaction:
         return True
 
     def _commit(self) -> None:
-        while (outcome := _outcome_of(self._commit_step)) is not True:
+        while (outcome := self._outcome_of(self._commit_step)) is not True:
             if isinstance(outcome, KafkaError):
                 self._refuse_fenced(outcome)
                 if not outcome.retriable():
@@ -150,21 +157,38 @@ class OutputTransaction:
             )
             raise Fatal(message, ExitCode.UNAVAILABLE)
         if isinstance(outcome, KafkaError):
+            self._course.retried(outcome)
             logger.warning("%s: %s; trying again", self._where, outcome.str(), extra={"action": "kafka_retry"})
         self._owned.cancellation.sleep(_PAUSE_S)
         self._owned.connection.keep_alive_if_idle()
 
     def _refuse_fenced(self, error: KafkaError) -> None:
         if error.code() in FENCED or error.fatal():
-            message = (
-                f"{self._where}: fenced ({error.name()}): another copy has taken the partition, or this process "
-                "was stopped for more than 10 s"
-            )
-            raise Fatal(message, ExitCode.ABORTED)
+            raise self._ended_by(error)
 
     def _refuse_permanent(self, error: KafkaError) -> None:
         if not error.retriable():
-            raise kafka.fatal_of(error, self._where)
+            raise self._ended_by(error)
+
+    def _ended_by(self, error: KafkaError) -> Fatal:
+        """Return what ends the run; Kafka's error alone does not show its cause."""
+        missing = self._delivery.missing_topic()
+        if missing:
+            message = (
+                f"{self._where}: topic {missing!r} has been deleted ({error.name()}); restore it, or create an empty "
+                "one by python -m ops provision"
+            )
+            return Fatal(message, ExitCode.CONFIG)
+        if error.code() not in FENCED:
+            return kafka.fatal_of(error, self._where)
+        held = self._owned.connection.holds_lock()
+        return self._course.fenced(self._where, error, transactional_id=self._delivery.transactional_id, lock_held=held)
+
+    def _outcome_of(self, step: Callable[[], bool]) -> KafkaError | bool:
+        self._course.mark()
+        outcome = _outcome_of(step)
+        self._course.mark()
+        return outcome
 
 
 def _outcome_of(step: Callable[[], bool]) -> KafkaError | bool:

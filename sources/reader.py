@@ -76,7 +76,8 @@ class PartitionReader:
         }
         with kafka.translated(self._where):
             configuration = kafka_config.client_config(settings, quick, **own, **exact)
-            self.consumer = Consumer(configuration | {"on_commit": _ignore_failed_commit})
+            configuration["on_commit"] = _ignore_failed_commit
+            self.consumer = kafka_config.created(Consumer, settings, configuration)
         self._assign()
 
     def consume(self) -> list[Message]:

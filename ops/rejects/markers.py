@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from clients import kafka
-from ops.topics import topic_config, wait_for_leaders
+from ops.topics import wait_for_leaders
 from oracle.log import Reader, extents
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -47,7 +47,7 @@ def ensure_markers_topic(settings: Settings, admin: AdminClient) -> None:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise kafka.fatal_of(error.args[0], f"creating topic {name!r}") from error
     wait_for_leaders(admin, settings, name, 1)
-    policy = topic_config(admin, name)["cleanup.policy"]
+    policy = kafka.topic_config(admin, name)["cleanup.policy"]
     if policy != "compact":
         message = f"topic {name!r} has cleanup.policy={policy}, which forgets what was sent back; it must be compact"
         raise Fatal(message, ExitCode.CONFIG)

@@ -167,6 +167,7 @@ def test_it_is_fenced_by_a_second_owner(settings: Settings, producer_of: Callabl
         assert sink.position == 10
     assert caught.value.code == ExitCode.ABORTED
     assert f"outputs of topic '{settings.visits_topic}' partition 0: fenced (" in caught.value.message
+    assert f"another producer has transactional.id '{settings.carts_topic}-0', although this" in caught.value.message
     assert values(settings, settings.carts_topic) == [b"three"]
 
 

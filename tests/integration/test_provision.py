@@ -9,7 +9,6 @@ from confluent_kafka.admin import NewPartitions, NewTopic
 from clients import kafka, mariadb
 from clients.mariadb import Login, translated
 from ops.provision import administration, provision
-from ops.topics import topic_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.support import produce, query, remove, wait_until
@@ -47,11 +46,24 @@ def test_it_creates_topics_tables_and_positions(settings: Settings) -> None:
 def test_the_rejected_topic_accepts_larger_messages_than_the_input(settings: Settings) -> None:
     """The largest message that Kafka accepts still fits with its headers."""
     admin = kafka.admin_client(settings)
-    sizes = [
-        int(topic_config(admin, topic)["max.message.bytes"])
-        for topic in (settings.visits_topic, settings.rejected_topic)
-    ]
+    sizes = [kafka.largest_batch(admin, topic) for topic in (settings.visits_topic, settings.rejected_topic)]
     assert sizes[1] == sizes[0] + 65_536
+
+
+def test_a_topic_that_collides_with_another_one_is_named(environment: dict[str, str]) -> None:
+    """Kafka creates no a_b beside a.b, of whatever program."""
+    settings = Settings.from_environment(environment)
+    theirs = settings.carts_topic.replace(".", "_")
+    admin = kafka.admin_client(settings)
+    admin.create_topics([NewTopic(theirs, num_partitions=1)])[theirs].result()
+    try:
+        with pytest.raises(Fatal) as caught:
+            provision(settings)
+    finally:
+        admin.delete_topics([theirs])[theirs].result()
+    assert caught.value.code == ExitCode.CONFIG
+    assert caught.value.message.startswith(f"topic '{settings.carts_topic}' cannot be created: ")
+    assert theirs in caught.value.message
 
 
 def test_repeating_it_changes_nothing(settings: Settings) -> None:

@@ -107,6 +107,21 @@ def test_topics_must_differ() -> None:
     assert "must differ" in refused(CARTS_TOPIC="website.visits")
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CARTS_TOPIC": "website_visits"},
+        {"VISITS_TOPIC": "a.b", "REJECTED_TOPIC": "a_b"},
+        {"CARTS_TOPIC": "a_b.c", "REJECTED_TOPIC": "a.b_c"},
+    ],
+)
+def test_topics_must_differ_for_kafkas_metrics_too(environ: dict[str, str]) -> None:
+    """Kafka creates no a_b beside a.b."""
+    line = refused(**environ)
+    assert line.startswith("VISITS_TOPIC, CARTS_TOPIC and REJECTED_TOPIC must differ, by more than . in place of _")
+    assert all(topic in line for topic in environ.values())
+
+
 def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
     """As Docker and Kubernetes pass secrets; a line end is not part of it. A value given directly has precedence.
 
