@@ -137,7 +137,8 @@ def _hanging(settings: Settings, hanging: OwnTransactionHangs, partition: int, p
         return Fatal(message, ExitCode.DATA)
     message = (
         f"{what}, which are counted up to offset {position}: abort it by {abort}, then restore the database from a "
-        f"dump with a position up to {hanging.first}, and they are sent again; or start over by python -m ops reset --yes"
+        f"dump with a position up to {hanging.first}, and they are sent again; or start over by "
+        "python -m ops reset --yes"
     )
     return Fatal(message, ExitCode.DATA)
 
