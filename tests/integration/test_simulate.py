@@ -160,7 +160,7 @@ def test_an_unavailable_kafka_is_one_message(tmp_path: Path) -> None:
 
 def test_a_wrong_setting_is_one_message(environment: dict[str, str], tmp_path: Path) -> None:
     """Also one that only Kafka's client checks."""
-    wrong = [("WINDOW_LENGTHS_S", "7,5", "'7,5'"), ("KAFKA_CONFIG_LINGER_MS", "soon", "check the KAFKA_CONFIG_*")]
+    wrong = [("WINDOW_LENGTHS_S", "7,5", "'7,5'"), ("KAFKA_CONFIG_LINGER_MS", "soon", "LINGER_MS is 'soon', but")]
     for variable, value, message in wrong:
         code, _, err = Run(["--count", "1"], environment | {variable: value}, tmp_path).end()
         assert code == 78
