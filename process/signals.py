@@ -30,7 +30,9 @@ class Stop:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until a stop is requested, at most this long; return whether it was."""
-        return bool(select.select([self._reader], [], [], timeout_s)[0])
+        poll = select.poll()  # select() fails for descriptors from 1024 on
+        poll.register(self._reader, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
 
     def close(self) -> None:
         """Close the pipe."""

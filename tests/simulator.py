@@ -47,7 +47,9 @@ class Run:
     def next_line(self, *, deadline_s: float = 30) -> str:
         """Wait for the next line on standard error; return it."""
         assert self.process.stderr
-        assert select.select([self.process.stderr], [], [], deadline_s)[0], f"no line within {deadline_s:.0f} s"
+        poll = select.poll()
+        poll.register(self.process.stderr, select.POLLIN | select.POLLHUP)
+        assert poll.poll(deadline_s * 1000), f"no line within {deadline_s:.0f} s"
         return self.process.stderr.readline().decode()
 
     def end(self, *, timeout_s: float = 120) -> tuple[int, str, str]:

@@ -124,9 +124,11 @@ def test_snapshots_continue_until_a_signal(
 def _read(terminal: int, until: bytes, deadline_s: float = 30) -> bytes:
     read = b""
     deadline = Deadline(deadline_s)
+    poll = select.poll()
+    poll.register(terminal, select.POLLIN)
     while until not in read:
         assert not deadline.passed, f"{until!r} is not in {read!r}"
-        if select.select([terminal], [], [], 0.2)[0]:
+        if poll.poll(200):
             with suppress(OSError):
                 read += os.read(terminal, 65_536)
     return read

@@ -1,5 +1,7 @@
 """SIGTERM and SIGINT while a program runs: received, counted, and handed back to their handlers in the end."""
 
+import os
+import resource
 import signal
 import threading
 
@@ -70,3 +72,21 @@ def test_signals_that_are_held_are_received_later() -> None:
         assert signal.sigpending() == set()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def test_a_wait_works_in_a_process_with_many_open_files() -> None:
+    """select() fails for descriptors from 1024 on, and the limit of open files is raised beyond that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    try:
+        while not opened or opened[-1] < 1100:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        with stop_signals() as stop:
+            assert not stop.wait(0)
+            stop.set()
+            assert stop.wait(60)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -105,6 +105,11 @@ class Network:
             self.delayed += 1
             time.sleep(delay_s)  # a slow network is what is made here
 
+    def forget(self, near: socket.socket, far: socket.socket) -> None:
+        """Drop a connection that has ended by itself."""
+        with suppress(ValueError):  # it was reset
+            self._pairs.remove((near, far))
+
     def lose(self, near: socket.socket, far: socket.socket) -> None:
         """Drop a reply with its connection."""
         self.lost_replies += 1
@@ -118,6 +123,7 @@ class _Connection:
         self._far = far
         self._requests = Requests()
         self._reply_is_lost = False
+        self._ended = threading.Lock()  # held when one of the two threads has ended
 
     def start(self) -> None:
         for target in (self._forward, self._back):
@@ -139,7 +145,7 @@ class _Connection:
             while chunk := self._far.recv(_CHUNK_BYTES):
                 if self._reply_is_lost:
                     self._network.lose(self._near, self._far)
-                    return
+                    break
                 if not self._dropped(chunk):
                     self._near.sendall(chunk)
         self._end()
@@ -152,6 +158,12 @@ class _Connection:
         return False
 
     def _end(self) -> None:
+        """End both directions; whichever thread is the last one closes the sockets."""
         for end in (self._near, self._far):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        if self._ended.acquire(blocking=False):
+            return
+        self._network.forget(self._near, self._far)
+        self._near.close()
+        self._far.close()
