@@ -1,11 +1,12 @@
 """From bytes to visits: which messages are visits, and why the others are rejected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from confluent_kafka import Message
 from msgspec import Meta
 
 from clients.kafka import offset_of
@@ -40,12 +41,13 @@ _VALIDATION_ERROR = "msgspec.ValidationError"
 _NUL, _NO_NUL = rb"\u0000", rb"\u0001"
 _LONG_BYTES = 512
 _MAX_BRACKETS = 256
+_JOINED = 1000  # together mostly below 128 KiB: from there on malloc takes fresh pages, at ten times the cost
 
 
 def decode_value(value: bytes | None, naive_timezone: ZoneInfo | None = None) -> Visit | Rejection:
     """Return the visit in a message's value, or why it is rejected.
 
-    This is the whole rule; `batch_decoder` only takes a shortcut to the same result for ordinary visits.
+    This is the whole rule; `decode_values` only takes a shortcut to the same result for ordinary visits.
     """
     if value is None:
         return _malformed("the value is null")
@@ -58,36 +60,96 @@ def decode_value(value: bytes | None, naive_timezone: ZoneInfo | None = None) ->
     return _checked(visit)
 
 
+def decode_values(
+    values: Sequence[bytes | None], naive_timezone: ZoneInfo | None = None
+) -> tuple[list[Visit], dict[int, Rejection]]:
+    """Return the visits in the values, in order, and why the others are rejected, by their index.
+
+    The same as `decode_value` of each, at half its cost for ordinary visits: msgspec decodes them in one call, and
+    what it does not check itself is checked of all of them together. Value by value only where that finds something.
+    """
+    visits: list[Visit] = []
+    rejections: dict[int, Rejection] = {}
+    rest = iter(values)
+    while len(visits) + len(rejections) < len(values):
+        try:
+            visits.extend(map(_decode_visit, rest))  # what was decoded before an error stays
+        except _UNREADABLE:
+            index = len(visits) + len(rejections)
+            _file(index, decode_value(values[index], naive_timezone), visits, rejections)
+    if _all_ordinary(values, visits):
+        return visits, rejections
+    return _one_by_one(values, visits, rejections, naive_timezone)
+
+
 def batch_decoder(naive_timezone: ZoneInfo | None = None) -> Callable[[RawBatch], VisitBatch]:
     """Return the function that decodes a batch, each message independently of the others; no bytes make it raise."""
 
     def decode(batch: RawBatch) -> VisitBatch:
-        visits: list[Visit] = []
-        rejects: list[Reject] = []
-        for message in batch.messages:
-            value = message.value()
-            try:
-                visit = _decode_visit(value)
-                ordinary = (
-                    _FIRST <= visit.visit_date < _END
-                    and visit.country.isprintable()
-                    and visit.last_action.isprintable()
-                    and len(message) <= _LONG_BYTES
-                )
-            except _UNREADABLE:
-                ordinary = False
-            if not ordinary:
-                outcome = decode_value(value, naive_timezone)
-                if not isinstance(outcome, Visit):
-                    rejects.append(Reject(message, outcome))
-                    continue
-                visit = outcome
-            visits.append(visit)
+        messages = batch.messages
+        visits, rejections = decode_values(list(map(Message.value, messages)), naive_timezone)
+        rejects = [Reject(messages[index], why) for index, why in rejections.items()]
         offsets = _offsets(batch, rejects)
-        last_read = last_read_of(batch.messages[-1]) if batch.messages else None
+        last_read = last_read_of(messages[-1]) if messages else None
         return VisitBatch(batch.partition, batch.begin, batch.end, offsets, visits, rejects, last_read)
 
     return decode
+
+
+def _file(index: int, outcome: Visit | Rejection, visits: list[Visit], rejections: dict[int, Rejection]) -> None:
+    if isinstance(outcome, Visit):
+        visits.append(outcome)
+    else:
+        rejections[index] = outcome
+
+
+def _all_ordinary(values: Sequence[bytes | None], visits: list[Visit]) -> bool:
+    """Return whether no visit needs a look of its own: 0.05 µs a visit, where one by one takes 0.2."""
+    if not visits:
+        return True
+    dates = [visit.visit_date for visit in visits]
+    present = list(filter(None, values))
+    return (
+        not (min(dates) < _FIRST or max(dates) >= _END)
+        and max(map(len, present)) <= _LONG_BYTES
+        and not any(map(_has_control_characters, _joined(present)))
+    )
+
+
+def _joined(values: Sequence[bytes]) -> Iterator[bytes]:
+    for begin in range(0, len(values), _JOINED):
+        yield b"".join(values[begin : begin + _JOINED])
+
+
+def _has_control_characters(text: bytes) -> bool:
+    return b"\\" in text or b"\x7f" in text  # JSON has the others as escapes alone
+
+
+def _one_by_one(
+    values: Sequence[bytes | None],
+    decoded: list[Visit],
+    rejected: dict[int, Rejection],
+    naive_timezone: ZoneInfo | None,
+) -> tuple[list[Visit], dict[int, Rejection]]:
+    visits: list[Visit] = []
+    rejections: dict[int, Rejection] = {}
+    rest = iter(decoded)
+    for index, value in enumerate(values):
+        outcome = rejected.get(index) or next(rest)
+        if isinstance(outcome, Visit) and not _is_ordinary(outcome, value):
+            outcome = decode_value(value, naive_timezone)
+        _file(index, outcome, visits, rejections)
+    return visits, rejections
+
+
+def _is_ordinary(visit: Visit, value: bytes | None) -> bool:
+    return (
+        _FIRST <= visit.visit_date < _END
+        and visit.country.isprintable()
+        and visit.last_action.isprintable()
+        and value is not None
+        and len(value) <= _LONG_BYTES
+    )
 
 
 def _offsets(batch: RawBatch, rejects: list[Reject]) -> Sequence[int]:

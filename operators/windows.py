@@ -70,44 +70,58 @@ def fold_windows(step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int
     return op.map_value("fold", up, lambda batch: fold(batch, lengths_s))
 
 
-_Entries = defaultdict[str, Amount]
+_Cells = defaultdict[str, defaultdict[str, list[int]]]
+"""The durations of each action and country: to append one takes half as long as to add it to two sums."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _OpenWindow(NamedTuple):
     begin: datetime
     end: datetime
-    actions: _Entries
-    countries: _Entries
+    cells: _Cells
 
 
 def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length_s: int) -> dict[int, _OpenWindow]:
     windows: dict[int, _OpenWindow] = {}
-    begin = end = _EPOCH  # neighbours mostly share a window: look it up only where it changes
+    begin, end, cells = _EPOCH, _EPOCH, _empty_cells()
     for date, visit in zip(dates, visits, strict=True):
-        if not begin <= date < end:
+        if not begin <= date < end:  # neighbours mostly share a window: it is looked up only where it changes
             start = window_start_of(date.timestamp(), length_s)
             if start not in windows:
                 windows[start] = _empty_window(start, length_s)
-            begin, end, actions, countries = windows[start]
-        amount = visit.duration + _ONE_VISIT
-        actions[visit.last_action] += amount
-        countries[visit.country] += amount
+            begin, end, cells = windows[start]
+        cells[visit.last_action][visit.country].append(visit.duration)
     return windows
 
 
 def _empty_window(start: int, length_s: int) -> _OpenWindow:
     begin = datetime.fromtimestamp(start, UTC)
-    return _OpenWindow(begin, begin + timedelta(seconds=length_s), defaultdict(int), defaultdict(int))
+    return _OpenWindow(begin, begin + timedelta(seconds=length_s), _empty_cells())
+
+
+def _empty_cells() -> _Cells:
+    return defaultdict(lambda: defaultdict(list))
+
+
+def _boards_of(cells: _Cells) -> dict[str, dict[str, Amount]]:
+    actions: dict[str, Amount] = {}
+    countries: defaultdict[str, Amount] = defaultdict(int)
+    for action, durations_by_country in cells.items():
+        actions[action] = 0
+        for country, durations_s in durations_by_country.items():
+            amount = amount_of(sum(durations_s), len(durations_s))
+            actions[action] += amount
+            countries[country] += amount
+    return {ACTION: actions, COUNTRY: countries}
 
 
 def _roll_up(windows: dict[int, _OpenWindow], lengths_s: tuple[int, ...]) -> Sums:
     sums: dict[Window, dict[str, Amount]] = {}
     for start, window in windows.items():
-        for length_s in lengths_s:
-            longer = window_start_of(start, length_s)
-            add_to(sums, (length_s, longer, ACTION), window.actions)
-            add_to(sums, (length_s, longer, COUNTRY), window.countries)
+        for board, entries in _boards_of(window.cells).items():
+            for length_s in lengths_s:
+                add_to(sums, (length_s, window_start_of(start, length_s), board), entries)
     return sums
 
 
