@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how long and how much."""
     add_directory(parser)
     parser.add_argument("--seconds", type=float, help="end after so many seconds (default: at Ctrl-C)")
-    parser.add_argument("--rate", type=int, default=500, help="visits a second (default: 500)")
+    parser.add_argument("--rate", type=int, default=20, help="visits a second (default: 20)")
 
 
 def main(arguments: argparse.Namespace) -> int:

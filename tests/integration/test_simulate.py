@@ -75,6 +75,24 @@ def test_a_dry_run_prints_what_a_run_sends(settings: Settings, environment: dict
     assert [value.decode() for _, value in sorted(sent.items()) if value is not None] == lines
 
 
+def test_a_history_comes_first_and_in_order(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
+    """A day within seconds, then the live visits; the truth has both, and each partition has rising dates."""
+    arguments = ["--history", "24h", "--history-rate", "0.5", "--count", "400", "--rate", "200", *START]
+    out = run_to_end([*arguments, "--truth", "truth.json", "--summary", "json"], environment, tmp_path)
+    assert msgspec.json.decode(out, type=dict)["seconds"] < 30  # not a day
+    truth = load(tmp_path / "truth.json")
+    assert truth.visits == 43_200 + 400
+    records = check(settings, truth)
+    dates: dict[int, list[str]] = {partition: [] for partition in range(4)}
+    for record in sorted(records, key=lambda record: record.offset):
+        dates[record.partition].append(msgspec.json.decode(record.value or b"", type=dict)["visitDate"])
+    for partition in range(4):
+        assert len(dates[partition]) == 10_900
+        assert dates[partition] == sorted(dates[partition])
+        assert dates[partition][0] < "2025-12-31T00:00:10"
+        assert dates[partition][-1] > "2026-01-01T00:00:01"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_delivers_what_is_in_flight_and_sums_up(
     number: signal.Signals, settings: Settings, environment: dict[str, str], tmp_path: Path

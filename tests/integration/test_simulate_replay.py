@@ -1,6 +1,9 @@
 """`python -m simulate --replay` against real Kafka: it sends what was recorded, and the truth describes it."""
 
+import gzip
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,39 @@ def test_a_file_that_is_not_ndjson_causes_a_warning(
         "if the file is CSV, its name must end in .csv"
     )
     assert len(read_committed(settings, settings.visits_topic)) == 5
+
+
+def test_an_incomplete_replay_sends_what_is_before_the_broken_line(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Exit code 78, one message with how many were sent, and the truth of these."""
+    row = "2026-01-01T12:00:00Z,USA,ORDER,5\n"
+    content = (
+        "visitDate,country,lastAction,duration\n" + row * 5000 + '2026-01-01T12:00:00Z,"USA,ORDER,5\n' + row * 1500
+    )
+    (tmp_path / "visits.csv.gz").write_bytes(gzip.compress(content.encode()))
+    arguments = ["--replay", "visits.csv.gz", "--rate", "0", "--truth", "truth.json"]
+    code, _, err = Run(arguments, environment, tmp_path).end()
+    assert code == 78
+    assert "5,000 messages acknowledged" in err
+    last = err.splitlines()[-1]
+    assert last.startswith("simulate: --replay visits.csv.gz, line 5002: a quotation mark is not closed")
+    assert last.endswith("; the replay is incomplete: it ended after 5000 messages")
+    truth = load(tmp_path / "truth.json")
+    assert truth.visits == 5000
+    check(settings, truth)
+
+
+def test_a_stop_ends_a_replay_that_waits_for_standard_input(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGTERM while the writer of a pipe sends nothing: exit code 0, what was read before is complete or unsent."""
+    os.mkfifo(tmp_path / "pipe")
+    run = Run(["--replay", "pipe", "--rate", "0"], environment, tmp_path)
+    with (tmp_path / "pipe").open("wb") as writer:  # opens when the simulator has, with its signals in place
+        writer.write(NDJSON.encode())
+        writer.flush()
+        run.process.send_signal(signal.SIGTERM)
+        code, _, err = run.end(timeout_s=30)
+    assert code == 0, err
+    assert "messages acknowledged" in err
