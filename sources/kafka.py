@@ -15,7 +15,7 @@ from settings import Settings
 from sources.reader import LARGE_BATCH_BYTES, ConsumerCloser, PartitionReader, size_of
 from sources.topic_watch import TopicWatch
 
-BATCHES_AHEAD = 8
+MESSAGES_AHEAD = 32_000  # of each partition, whatever the size of a batch
 BYTES_AHEAD = 128 * 1024 * 1024  # of all partitions together, but at least one large batch of each
 _IDLE = timedelta(milliseconds=10)
 _ASLEEP = timedelta(milliseconds=50)  # after a second without a message: half the CPU time
@@ -28,8 +28,7 @@ _GROUP_COMMIT_S = 2.0
 class _Ahead:
     """What was sent and is not committed yet: so many offsets and bytes may wait, and no more."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
-        self._max_offsets = BATCHES_AHEAD * settings.batch_messages
+    def __init__(self, partitions: int) -> None:
         self._max_bytes = max(BYTES_AHEAD // partitions, LARGE_BATCH_BYTES)
         self._batches: deque[tuple[int, int]] = deque()
         self._bytes = 0
@@ -43,7 +42,7 @@ class _Ahead:
             self._bytes -= self._batches.popleft()[1]
 
     def is_full(self, sent: int, position: int) -> bool:
-        return sent - position >= self._max_offsets or self._bytes >= self._max_bytes
+        return sent - position >= MESSAGES_AHEAD or self._bytes >= self._max_bytes
 
 
 class _OwnedReading:
@@ -196,4 +195,4 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
         """
         partitions = self.owner.pipeline().partitions
         reader = PartitionReader(self._settings, self.owner.admin(), partition, partitions, committer.owned.start)
-        return _OwnedReading(committer, reader, _Ahead(self._settings, partitions))
+        return _OwnedReading(committer, reader, _Ahead(partitions))

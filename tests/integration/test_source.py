@@ -9,7 +9,8 @@ from confluent_kafka import Producer, TopicPartition
 from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
-from sources.kafka import BATCHES_AHEAD, BYTES_AHEAD
+from sources import kafka as source_module
+from sources.kafka import BYTES_AHEAD
 from sources.reader import LARGE_BATCH_BYTES
 from tests.integration.parts import Reader, reading
 from tests.support import ends, produce, query, wait_until
@@ -88,12 +89,13 @@ def test_gaps_are_part_of_a_batch(settings: Settings) -> None:
     assert reader.offsets == [*range(10), *range(22, 32)]
 
 
-def test_nothing_is_read_while_the_committer_is_far_behind(settings: Settings) -> None:
-    """That is the back-pressure: some batches ahead of the position; it resumes when that follows."""
+def test_nothing_is_read_while_the_committer_is_far_behind(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is the back-pressure: so many messages ahead of the position; it resumes when that follows."""
+    monkeypatch.setattr(source_module, "MESSAGES_AHEAD", 800)
     send(settings, 3000)
     with reading(replace(settings, batch_messages=100)) as reader:
         reader.read_until(lambda: is_full(reader), what="it waits for the committer", counting=False)
-        assert BATCHES_AHEAD * 100 <= reader.end < (BATCHES_AHEAD + 1) * 100
+        assert 800 <= reader.end < 900
         for _ in range(20):
             assert reader.read() is None
         reader.committer.position = reader.end
