@@ -95,8 +95,8 @@ class Committer:
     reader waits for it in particular: then up to 16,000 messages gather, for 50 ms at most, or longer where there
     are many partitions.
 
-    `position` is where the database stands: the source reads it, and nothing else. `failure` is what ended the
-    thread, where the process outlives that.
+    `position` is where the database stands: all that the source relies on. `failure` is what ended the thread,
+    where the process outlives that.
     """
 
     def __init__(
@@ -128,6 +128,11 @@ class Committer:
     def start(self) -> None:
         """Start to commit."""
         self._thread.start()
+
+    @property
+    def ready_at(self) -> float:
+        """The time of the monotonic clock before which the next commit does not begin."""
+        return self._begun_at + self._group.flush_interval_s
 
     def add_outputs(self, batch: OutputBatch) -> None:
         """Take the outputs of the next batch.
@@ -190,7 +195,7 @@ class Committer:
         with self._changed:
             if not self._wait_for(self._complete, timeout_s):
                 return [], []
-            self._wait_for(lambda: False, self._begun_at + self._group.flush_interval_s - time.monotonic())
+            self._wait_for(lambda: False, self.ready_at - time.monotonic())
             self._wait_for(self._is_gathered, self._begun_at + self._backlog_s - time.monotonic())
             self._begun_at = time.monotonic()
             count = self._complete()
