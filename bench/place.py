@@ -112,7 +112,7 @@ def fill(environ: Mapping[str, str], visits: Visits) -> tuple[Usage, Filled]:
 
     :raises Fatal: not all of them were acknowledged.
     """
-    world = ("--seed", str(visits.seed), "--start", visits.start)
+    world = ("--seed", str(visits.seed), "--start", visits.start, "--countries", "20")
     flat_out = ("--rate", "0", "--count", str(visits.messages), "--summary", "json")
     usage, output = run_module(("simulate", *flat_out, *world), environ)
     filled = msgspec.json.decode(output, type=Filled)

@@ -97,7 +97,8 @@ class _Demo:
         difficult = ["--profile", "wave", "--late-share", "0.02", "--late-by", "30s", "--malformed-share", "0.01"]
         seed = len(self._truths())  # the truths of earlier demos are added to this one's, as their visits are
         recorded = ["--seed", str(seed), "--truth", str(self._logs / f"truth-{seed:04d}.json")]
-        self._start("simulator", ["simulate", "--rate", str(rate), *difficult, *recorded])
+        past = [] if seed else ["--history", "24h"]  # once: the database keeps it for later demos
+        self._start("simulator", ["simulate", *past, "--rate", str(rate), *difficult, *recorded])
         self._environ["BOARD_PORT"] = str(free_port(settings.board_port))
         address = Settings.from_environment(self._environ).board_url
         logger.info("the leaderboard's page is at %s", address)

@@ -49,9 +49,9 @@ def _run(options: Options, settings: Settings) -> int:
 def _print(options: Options, settings: Settings) -> int:
     """Print the messages, one a line: with planned dates at once, with the present time at their rate."""
     planned = options.start_ms is not None or options.replay is not None
-    source = source_of(options, settings, scheduled=not planned)
-    begun, deadline = time.monotonic(), deadline_of(options)
     try:
+        source = source_of(options, settings, scheduled=not planned)
+        begun, deadline = time.monotonic(), deadline_of(options)
         while not (source.done or deadline.passed):
             if (due := source.due(time.monotonic() - begun)) < 1:
                 time.sleep(TICK_S)

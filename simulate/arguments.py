@@ -11,10 +11,10 @@ from typing import NoReturn
 from simulate import quantities
 from simulate.options import AnomalyOptions, Options
 from simulate.schedule import PROFILES
-from simulate.workload import USUAL_ACTIONS
+from simulate.workload import USUAL_ACTIONS, Weights
 
 _EXAMPLES = """\
-five common uses:
+six common uses:
   a thousand visits a second, dated now, until Ctrl-C:
     python -m simulate --rate 1000
   the same messages on every run, one in a hundred malformed, printed instead of sent:
@@ -24,6 +24,8 @@ five common uses:
   every anomaly, and the truth to check the database against (python -m ops verify --truth truth.json):
     python -m simulate --rate 2000 --profile wave --duration 10s --late-share 0.02 --late-by 1h \\
       --out-of-order 2s --duplicate-share 0.01 --malformed-share 0.01 --key country --truth truth.json
+  the last 24 hours of visits within seconds, then 20 visits a second until Ctrl-C:
+    python -m simulate --history 24h --rate 20
   a replay of recorded visits, sixty times as fast as they were recorded:
     python -m simulate --replay visits.ndjson --speed 60
 """
@@ -32,6 +34,8 @@ _NOT_WITH_REPLAY = [
     "profile",
     "seed",
     "start",
+    "history",
+    "history_rate",
     "countries",
     "zipf",
     "actions",
@@ -54,6 +58,9 @@ def options_of(argv: Sequence[str]) -> Options:
     given = parser.parse_args(argv)
     if given.replay:
         _check_replay(parser, given)
+    elif given.max_gap is not None:
+        parser.error("--max-gap needs --replay")
+    _check_history(parser, given)
     if given.dry_run and given.truth:
         parser.error("--truth records what Kafka acknowledged: it is not allowed with --dry-run")
     if given.dry_run and given.summary == "json":
@@ -62,15 +69,15 @@ def options_of(argv: Sequence[str]) -> Options:
         parser.error("--late-by needs --late-share")
     if given.rate == 0 and given.profile not in {None, "steady"}:
         parser.error(f"--profile {given.profile} needs a --rate above 0: flat out has no profile")
-    if given.zipf is not None and given.countries is not None and not isinstance(given.countries, int):
-        parser.error("--zipf is not allowed with weights in --countries: they are the skew")
+    if given.zipf is not None and not isinstance(given.countries, int | None):
+        parser.error("--zipf is not allowed with weights in --countries, nor with world: they are the skew")
     options = _options(given)
     anomalies = options.anomalies
     if anomalies.malformed_share + anomalies.duplicate_share + anomalies.late_share > 1 + 1e-9:
         parser.error("--malformed-share, --duplicate-share and --late-share are more than 1 together")
     begin_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
-    if begin_ms < anomalies.late_by_ms + anomalies.out_of_order_ms:
-        parser.error("--late-by and --out-of-order would date visits before 1970: choose a later --start")
+    if begin_ms < options.history_ms + anomalies.late_by_ms + anomalies.out_of_order_ms:
+        parser.error("--history, --late-by and --out-of-order would date visits before 1970: choose a later --start")
     return options
 
 
@@ -85,7 +92,7 @@ def _options(given: argparse.Namespace) -> Options:
         duration_s=None if given.duration is None else Fraction(given.duration, 1000),
         seed=42 if given.seed is None else given.seed,
         start_ms=given.start,
-        countries=20 if given.countries is None else given.countries,
+        countries=_countries(given),
         zipf=Decimal(1) if given.zipf is None else given.zipf,
         actions=given.actions or USUAL_ACTIONS,
         anomalies=AnomalyOptions(
@@ -97,10 +104,20 @@ def _options(given: argparse.Namespace) -> Options:
         ),
         key=given.key,
         replay=given.replay,
+        max_gap_s=Fraction(given.max_gap or quantities.time_ms("1m"), 1000),
+        history_ms=given.history or 0,
+        history_rate=given.history_rate or Fraction(5),
+        live=given.history is None or not (given.rate is None and given.count is None and given.duration is None),
         truth=given.truth,
         dry_run=given.dry_run,
         summary=given.summary,
     )
+
+
+def _countries(given: argparse.Namespace) -> int | Weights | None:
+    if given.countries is None:
+        return None if given.zipf is None else 20
+    return None if given.countries == quantities.WORLD_NAME else given.countries
 
 
 def _check_replay(parser: _Parser, given: argparse.Namespace) -> None:
@@ -112,6 +129,15 @@ def _check_replay(parser: _Parser, given: argparse.Namespace) -> None:
         parser.error("--rate with --replay can only be 0 (flat out); --speed makes the recorded pace faster")
     if given.rate == 0 and given.speed is not None:
         parser.error("--speed is not allowed with --replay and --rate 0: flat out ignores the recorded pace")
+    if given.rate == 0 and given.max_gap is not None:
+        parser.error("--max-gap is not allowed with --replay and --rate 0: flat out never waits")
+
+
+def _check_history(parser: _Parser, given: argparse.Namespace) -> None:
+    if given.history is None and given.history_rate is not None:
+        parser.error("--history-rate needs --history")
+    if given.history is not None and given.rate == 0:
+        parser.error("--rate 0 is not allowed with --history: a history is always sent flat out, and then it ends")
 
 
 def _parser() -> _Parser:
@@ -143,11 +169,14 @@ def _add_visits(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=quantities.seed, metavar="N", help="another seed gives other visits (default 42)")
     add("--start", type=quantities.start_ms, metavar="DATE", help="date visits from here on, the same on every run")
     add("--speed", type=quantities.speed, metavar="X", help="event time against real time (default 1)")
-    add("--countries", type=quantities.countries, metavar="N", help="how many, or USA=5,DEU=2 (default 20)")
+    add("--history", type=quantities.time_ms, metavar="TIME", help="first send this much of the past, at once")
+    add("--history-rate", type=quantities.history_rate, metavar="N", help="its visits per second (default 5)")
+    add("--countries", type=quantities.countries, metavar="N", help="world, how many, or USA=5,DEU=2 (default world)")
     add("--zipf", type=quantities.zipf, metavar="S", help="skew: the n-th country weighs 1 / n**S (default 1)")
     add("--actions", type=quantities.actions, metavar="NAME=W,...", help="last actions and their weights")
     add("--key", choices=("none", "country", "action"), default="none", help="the messages' keys (default none)")
-    add("--replay", type=Path, metavar="FILE", help="send visits from a file instead: NDJSON, or CSV with a header")
+    add("--replay", type=Path, metavar="FILE", help="send visits from a file, or - for standard input, instead")
+    add("--max-gap", type=quantities.time_ms, metavar="TIME", help="longest wait in a replay (default 1m)")
 
 
 def _add_anomalies(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from simulate.options import AnomalyOptions
 from simulate.sampling import Anomaly, Duplicate, Late, Sampler
 from simulate.schedule import Schedule
 from simulate.templates import Templates, message_prefix
+from simulate.world import Rhythm
 
 
 class VisitGenerator:
@@ -18,18 +19,19 @@ class VisitGenerator:
         self,
         *,
         templates: Templates,
-        seed: int,
+        seed: int | str,
         anomalies: AnomalyOptions,
         dates_ms: DatesMs,
         schedule: Schedule | None,
         until: int | None,
         key: str = "none",
         naive_timezone: ZoneInfo | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
         self._templates, self._dates_ms, self._schedule, self._until = templates, dates_ms, schedule, until
         self._suffixes = templates.message_suffixes()
         self._keys = templates.keys(key)
-        self._zone = naive_timezone
+        self._zone, self._rhythm = naive_timezone, rhythm
         self._sampler = Sampler(seed, anomalies)
         self._block = self._sampler.block()
         self._taken = 0
@@ -72,6 +74,8 @@ class VisitGenerator:
         """Return messages of the block, without anomalies."""
         indexes = self._block.template_indexes[begin:end]
         dates_ms = self._dates_ms(self._taken, end - begin)
+        if self._rhythm:
+            indexes = self._rhythm.indexes(indexes, dates_ms)
         if self._block.shifts_ms:
             shifts_ms = self._block.shifts_ms[begin:end]
             dates_ms = [date - shift for date, shift in zip(dates_ms, shifts_ms, strict=True)]

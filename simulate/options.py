@@ -27,7 +27,8 @@ class Options:
     """All options of `python -m simulate`.
 
     `rate` is messages a second, 0 for flat out; None, only with `replay`, is the recorded pace.
-    `start_ms` is milliseconds since 1970 UTC; None: visits carry the present time.
+    `start_ms` is milliseconds since 1970 UTC; None: visits carry the present time. `countries` None: the world.
+    `history_ms` of visits come first, at `history_rate` visits per second of event time; then, if `live`, the others.
     """
 
     rate: Fraction | None
@@ -37,12 +38,16 @@ class Options:
     duration_s: Fraction | None
     seed: int
     start_ms: int | None
-    countries: int | Weights
+    countries: int | Weights | None
     zipf: Decimal
     actions: Weights
     anomalies: AnomalyOptions
     key: str
     replay: Path | None
+    max_gap_s: Fraction
+    history_ms: int
+    history_rate: Fraction
+    live: bool
     truth: Path | None
     dry_run: bool
     summary: str

@@ -12,6 +12,7 @@ from simulate.workload import MAX_COUNTRIES, Weights
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_NAME_CHARACTERS = 64
+WORLD_NAME = "world"
 _MOST = Decimal(10**9)
 _LONGEST_MS = Decimal(10_000 * _UNITS_MS["d"])
 
@@ -47,6 +48,12 @@ def rate(text: str) -> Fraction:
     if 0 < number < Decimal("0.001"):
         raise ValueError(text)
     return Fraction(number)
+
+
+@_parser("visits a second, 0.001 to 1000000")
+def history_rate(text: str) -> Fraction:
+    """Parse --history-rate."""
+    return Fraction(_number(text, Decimal("0.001"), Decimal(10**6)))
 
 
 @_parser("a factor from 0.001 to 1000000")
@@ -102,9 +109,11 @@ def start_ms(text: str) -> int:
     return start
 
 
-@_parser(f"1 to {MAX_COUNTRIES}, or names with weights such as USA=5,DEU=2.5")
-def countries(text: str) -> int | Weights:
+@_parser(f"1 to {MAX_COUNTRIES}, or names with weights such as USA=5,DEU=2.5, or world")
+def countries(text: str) -> int | Weights | str:
     """Parse --countries."""
+    if text == WORLD_NAME:
+        return text
     return _weights(text) if "=" in text else _whole(text, 1, MAX_COUNTRIES)
 
 

@@ -1,12 +1,7 @@
-"""Replay of recorded visits: a file of NDJSON, or of CSV with a header, at its recorded pace, faster, or flat out."""
+"""Replay of recorded visits, at their recorded pace, faster, or flat out."""
 
-import csv
-import json
-import re
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from oracle.message import Visit, classify
 from process.errors import ExitCode, Fatal
+from process.signals import Stop
 from simulate.chunk import MAX_MESSAGES, Chunk
+from simulate.pace import Pace
+from simulate.recorded import messages_in
 from simulate.templates import Template, Templates
-
-_FIELDS = ("visitDate", "country", "lastAction", "duration")
-_WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
 
 
 class _Line(NamedTuple):
@@ -31,40 +26,52 @@ class _Line(NamedTuple):
 class Replay:
     """The file's messages, byte by byte; CSV rows as JSON. The file is read as it is sent, never whole.
 
-    A visit is due when as much time has passed as lies between the first visit's date and its own, divided by
-    `speed`; a visit that is dated before its predecessor, or an invalid message, is due at once. Without a speed
-    all are due at once.
+    `pace` decides when a visit is due; an invalid message is due with its predecessor. Without a pace all are due
+    at once. A requested `stop` ends the wait for more input.
 
     :raises Fatal: the file cannot be read.
     """
 
-    def __init__(
-        self, path: Path, *, speed: Fraction | None, until: int | None, key: str, naive_timezone: ZoneInfo | None
+    def __init__(  # noqa: PLR0913 - each decides another property of the messages
+        self,
+        path: Path,
+        *,
+        pace: Pace | None,
+        until: int | None,
+        key: str,
+        naive_timezone: ZoneInfo | None,
+        stop: Stop | None = None,
     ) -> None:
-        self._path, self._key = path, key
-        self._lines = islice(self._dated(_messages_in(path), speed, naive_timezone), until)
+        self._key = key
+        self._lines = islice(self._dated(messages_in(path, stop), pace, naive_timezone), until)
         self._taken = self._next = 0
+        self._failure: Fatal | None = None
         self._read()
+        if self._failure and not self._block:
+            raise self._failure
 
     @property
     def done(self) -> bool:
         """Whether all messages have been taken."""
-        return not self._block
+        return not self._block and not self._failure
 
     def due(self, elapsed_s: float) -> int:
         """Return how many messages may be taken now."""
-        return bisect_right(self._due_times_s, elapsed_s) - self._next
+        return bisect_right(self._due_times_s, elapsed_s) - self._next if self._block else 1
 
     def behind_s(self, elapsed_s: float) -> float:
         """Return for how long the next message has been due, seconds."""
-        due_s = self._due_times_s[self._next]
+        due_s = self._due_times_s[self._next] if self._block else 0.0
         return elapsed_s - due_s if due_s else 0.0
 
     def take(self, number: int) -> Chunk:
         """Return the next messages: one at least, `number` at most.
 
-        :raises Fatal: the file cannot be read any further.
+        :raises Fatal: the file cannot be read any further; everything before has been taken.
         """
+        if self._failure and not self._block:
+            message = f"{self._failure.message}; the replay is incomplete: it ended after {self._taken} messages"
+            raise Fatal(message, ExitCode.CONFIG)
         lines = self._block[self._next : self._next + number]
         chunk = self._chunk(lines)
         self._taken += len(lines)
@@ -75,25 +82,27 @@ class Replay:
         return chunk
 
     def _read(self) -> None:
+        """Read a block; what is before a line that cannot be read is sent first."""
+        self._block: list[_Line] = []
+        if self._failure:
+            return
         try:
-            self._block = list(islice(self._lines, MAX_MESSAGES))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            message = f"--replay {self._path} cannot be read: {error}"
-            raise Fatal(message, ExitCode.CONFIG) from error
+            for line in islice(self._lines, MAX_MESSAGES):
+                self._block.append(line)  # one by one: those before a failure are kept
+        except Fatal as failure:
+            self._failure = failure
         self._due_times_s = [line.due_s for line in self._block]
 
     @staticmethod
-    def _dated(messages: Iterable[bytes], speed: Fraction | None, zone: ZoneInfo | None) -> Iterator[_Line]:
-        first_ms, due_s = None, 0.0
+    def _dated(messages: Iterable[bytes], pace: Pace | None, zone: ZoneInfo | None) -> Iterator[_Line]:
+        due_s = 0.0
         for value in messages:
             outcome = classify(value, zone)
             if not isinstance(outcome, Visit):
                 yield _Line(value, due_s, None, outcome)
                 continue
-            date_ms = _date_ms(outcome)
-            first_ms = date_ms if first_ms is None else first_ms
-            if speed is not None:
-                due_s = max(due_s, float((date_ms - first_ms) / (1000 * speed)))
+            if pace is not None:
+                due_s = pace.due_s(_date_ms(outcome))
             yield _Line(value, due_s, outcome, "")
 
     def _chunk(self, lines: list[_Line]) -> Chunk:
@@ -126,37 +135,3 @@ class Replay:
 
 def _date_ms(visit: Visit) -> int:
     return visit.second * 1000 + visit.microsecond // 1000
-
-
-def _messages_in(path: Path) -> Iterator[bytes]:
-    return _rows_in(path) if path.suffix.lower() == ".csv" else _lines_in(path)
-
-
-def _lines_in(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        texts = filter(None, (line.rstrip(b"\r\n") for line in file))
-        for number, text in enumerate(texts):
-            if not number and not text.lstrip().startswith(b"{"):
-                _warn_not_json(path)
-            yield text
-
-
-def _warn_not_json(path: Path) -> None:
-    warning = "is not a JSON object and is sent unchanged; if the file is CSV, its name must end in .csv"
-    print(f"simulate: the first line of --replay {path} {warning}", file=sys.stderr, flush=True)
-
-
-def _rows_in(path: Path) -> Iterator[bytes]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        header = rows.fieldnames or ()
-        if missing := [name for name in _FIELDS if name not in header]:
-            message = f"--replay {path}: the header has no {', '.join(missing)}; it must contain {', '.join(_FIELDS)}"
-            raise Fatal(message, ExitCode.CONFIG)
-        for row in rows:
-            visit = {name: row[name] for name in _FIELDS}
-            yield json.dumps(visit | _number(visit["duration"]), ensure_ascii=False).encode()
-
-
-def _number(duration: str | None) -> dict[str, int]:
-    return {"duration": int(duration)} if duration and _WHOLE_NUMBER.fullmatch(duration) else {}

@@ -2,9 +2,11 @@
 
 import gc
 import math
+import time
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
-from typing import Protocol
+from pathlib import Path
 
 from oracle import truth
 from process.deadline import Deadline
@@ -12,10 +14,12 @@ from process.errors import Fatal
 from process.signals import Stop
 from settings import Settings
 from simulate.chunk import Chunk
-from simulate.dates import planned, present
+from simulate.dates import DatesMs, planned, present
 from simulate.generator import VisitGenerator
+from simulate.history import MessageSource, Preloaded
 from simulate.ledger import Ledger
 from simulate.options import Options
+from simulate.pace import Pace
 from simulate.replay import Replay
 from simulate.schedule import NOMINAL_RATE, Schedule
 from simulate.sender import Sender, topic_of
@@ -23,64 +27,95 @@ from simulate.stats import RunStats
 from simulate.summary import Summary, summary_of
 from simulate.view import View, open_view
 from simulate.workload import draw_countries, draw_templates
+from simulate.world import WORLD, Rhythm, day_shares
 
 TICK_S = 0.01
 _CATCH_UP_S = 1.0
 """A longer delay is not caught up with: whatever held up the messages moves the schedule."""
 
 
-class MessageSource(Protocol):
-    """Where messages come from."""
-
-    @property
-    def done(self) -> bool:
-        """Whether all have been taken."""
-
-    def due(self, elapsed_s: float) -> int:
-        """Return how many may be taken now."""
-
-    def behind_s(self, elapsed_s: float) -> float:
-        """Return for how long the next one has been due, seconds."""
-
-    def take(self, number: int) -> Chunk:
-        """Return the next ones: one at least, `number` at most."""
-
-
 def generator_of(options: Options, settings: Settings, *, scheduled: bool = True) -> VisitGenerator:
     """Draw the workload and return its generator; unless `scheduled`, all messages are due at once."""
-    countries = options.countries
-    if isinstance(countries, int):
-        countries = draw_countries(options.seed, countries, options.zipf)
     rate = options.rate or NOMINAL_RATE
     schedule = Schedule(rate, options.profile, options.speed)
     until = options.count
     if options.duration_s is not None and options.rate:
         until = schedule.messages_in(options.duration_s)
-    return VisitGenerator(
-        templates=draw_templates(options.seed, countries, options.actions),
+    return _generator(
+        options,
+        settings,
         seed=options.seed,
-        anomalies=options.anomalies,
         dates_ms=present(options.speed) if options.start_ms is None else planned(options.start_ms, schedule),
         schedule=schedule if options.rate and scheduled else None,
         until=until,
-        key=options.key,
-        naive_timezone=settings.naive_timezone,
     )
 
 
-def source_of(options: Options, settings: Settings, *, scheduled: bool = True) -> MessageSource:
+def history_generator(options: Options, settings: Settings) -> VisitGenerator:
+    """Return a generator of the time before --start, or before now; a day has as many visits as its rate makes."""
+    end_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
+    begin_ms = end_ms - options.history_ms
+    schedule = Schedule(options.history_rate, day_shares(begin_ms) if options.countries is None else "steady")
+    return _generator(
+        options,
+        settings,
+        seed=f"{options.seed}/history",
+        dates_ms=planned(begin_ms, schedule),
+        schedule=None,
+        until=schedule.messages_in(Fraction(options.history_ms, 1000)),
+    )
+
+
+def _generator(  # noqa: PLR0913 - what the history and the live visits do not have in common
+    options: Options,
+    settings: Settings,
+    *,
+    seed: int | str,
+    dates_ms: DatesMs,
+    schedule: Schedule | None,
+    until: int | None,
+) -> VisitGenerator:
+    countries = options.countries
+    if isinstance(countries, int):
+        countries = draw_countries(options.seed, countries, options.zipf)
+    templates = draw_templates(options.seed, WORLD if countries is None else countries, options.actions)
+    return VisitGenerator(
+        templates=templates,
+        seed=seed,
+        anomalies=options.anomalies,
+        dates_ms=dates_ms,
+        schedule=schedule,
+        until=until,
+        key=options.key,
+        naive_timezone=settings.naive_timezone,
+        rhythm=Rhythm(templates) if countries is None else None,
+    )
+
+
+def source_of(
+    options: Options, settings: Settings, *, scheduled: bool = True, stop: Stop | None = None
+) -> MessageSource:
     """Return where the messages come from; unless `scheduled`, all are due at once.
 
     :raises Fatal: the file of --replay cannot be read.
     """
-    if options.replay is None:
-        return generator_of(options, settings, scheduled=scheduled)
+    if options.replay is not None:
+        return _replay(options.replay, options, settings, scheduled=scheduled, stop=stop)
+    live = partial(generator_of, options, settings, scheduled=scheduled)
+    if not options.history_ms:
+        return live()
+    return Preloaded(history_generator(options, settings), live if options.live else None)
+
+
+def _replay(path: Path, options: Options, settings: Settings, *, scheduled: bool, stop: Stop | None) -> Replay:
+    recorded_pace = options.rate is None and scheduled
     return Replay(
-        options.replay,
-        speed=options.speed if options.rate is None and scheduled else None,
+        path,
+        pace=Pace(options.speed, options.max_gap_s, str(path)) if recorded_pace else None,
         until=options.count,
         key=options.key,
         naive_timezone=settings.naive_timezone,
+        stop=stop,
     )
 
 
@@ -99,9 +134,14 @@ def simulate(options: Options, settings: Settings, stop: Stop) -> tuple[Summary,
     if options.truth:
         truth.check_writable(options.truth)
     topic = topic_of(settings)
-    source = source_of(options, settings)
+    source = source_of(options, settings, stop=stop)
     sender = Sender(settings, topic)
-    run = _Run(sender, Ledger(settings, topic) if options.truth else None, RunStats(sender, options.rate), stop)
+    run = _Run(
+        sender,
+        Ledger(settings, topic) if options.truth else None,
+        RunStats(sender, options.rate if options.live else Fraction(0)),
+        stop,
+    )
     fatal = None
     gc.freeze()  # the templates stay: no collection needs to traverse them again
     with open_view() as view:

@@ -40,7 +40,7 @@ class Sampler:
     samples of another. The names of the streams seed them: with other names the same --seed is other bytes.
     """
 
-    def __init__(self, seed: int, anomalies: AnomalyOptions) -> None:
+    def __init__(self, seed: int | str, anomalies: AnomalyOptions) -> None:
         self._options = anomalies
         self._templates = Random(f"{seed}/cards")
         self._anomalies = Random(f"{seed}/oddities")

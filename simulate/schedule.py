@@ -24,13 +24,14 @@ NOMINAL_RATE = Fraction(1000)
 class Schedule:
     """The moments at which messages are due, in seconds of real time since the start.
 
-    Message n is due when the profile has let n messages pass; message 0 at once.
+    Message n is due when the profile has let n messages pass; message 0 at once. A profile is one of PROFILES, or
+    shares like theirs.
     """
 
-    def __init__(self, rate: Fraction, profile: str = "steady", speed: Fraction = Fraction(1)) -> None:
+    def __init__(self, rate: Fraction, profile: str | Sequence[int] = "steady", speed: Fraction = Fraction(1)) -> None:
         self._rate = rate
         self._speed = speed
-        self._shares = PROFILES[profile]
+        self._shares = PROFILES[profile] if isinstance(profile, str) else profile
         self._before = [0, *accumulate(self._shares)][:-1]
         self._period = sum(self._shares)
 

@@ -47,9 +47,9 @@ def _region(countries: Sequence[str], n: int) -> str:
 def draw_templates(seed: int, countries: Weights, actions: Weights) -> Templates:
     """Draw the templates: each country and action has its share of them, and at least one."""
     rng = Random(f"{seed}/world")
-    last_actions = _allocated(actions)
+    last_actions = allocated(actions)
     rng.shuffle(last_actions)
-    pairs = zip(_allocated(countries), last_actions, strict=True)
+    pairs = zip(allocated(countries), last_actions, strict=True)
     return Templates([Template(country, action, _duration_s(rng)) for country, action in pairs])
 
 
@@ -59,7 +59,7 @@ def _duration_s(rng: Random) -> int:
     return int(LONGEST_S * (share * share * share))
 
 
-def _allocated(weights: Weights) -> list[str]:
+def allocated(weights: Weights) -> list[str]:
     """Allocate the templates by weight: one to each name, the rest in proportion, by largest remainder."""
     total = sum(weight for _, weight in weights)
     free = TEMPLATE_COUNT - len(weights)

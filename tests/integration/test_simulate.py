@@ -224,6 +224,6 @@ def test_the_documented_uses_work(
         assert re.search(r"^\d+ s: [\d,]+ acknowledged, [\d,]+/s \(target 2,000/s\)", err, re.MULTILINE)
 
 
-def test_the_documentation_has_the_five_uses() -> None:
+def test_the_documentation_has_the_six_uses() -> None:
     """So that the test above has run them."""
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 6

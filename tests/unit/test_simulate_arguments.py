@@ -47,6 +47,17 @@ NOT_ALLOWED = [
     ("--replay visits.csv --seed 4", "--seed is not allowed with --replay"),
     ("--replay visits.csv --late-share 0.1", "--late-share is not allowed with --replay"),
     ("--replay visits.csv --rate 5", "--rate with --replay can only be 0 (flat out)"),
+    ("--countries world --zipf 2", "--zipf is not allowed with weights in --countries, nor with world"),
+    ("--countries World", "'World' is not allowed: 1 to 5000, or names with weights such as USA=5,DEU=2.5, or world"),
+    ("--history 0", "'0' is not allowed: a time above 0"),
+    ("--history 24h --history-rate 0", "'0' is not allowed: visits a second, 0.001 to 1000000"),
+    ("--history-rate 5", "--history-rate needs --history"),
+    ("--history 24h --rate 0", "--rate 0 is not allowed with --history"),
+    ("--history 24h --start 1970-01-01T23:00:00Z", "would date visits before 1970"),
+    ("--replay visits.csv --history 24h", "--history is not allowed with --replay"),
+    ("--max-gap 5s", "--max-gap needs --replay"),
+    ("--replay visits.csv --max-gap 0", "'0' is not allowed: a time above 0"),
+    ("--replay visits.csv --rate 0 --max-gap 5s", "--max-gap is not allowed with --replay and --rate 0"),
     ("--truth truth.json --dry-run", "it is not allowed with --dry-run"),
     ("--summary json --dry-run", "choose one"),
     ("--rat 5", "unrecognized arguments: --rat 5"),
@@ -79,6 +90,21 @@ def test_the_defaults_are_a_steady_thousand_with_the_present_time() -> None:
     assert options.anomalies == AnomalyOptions()
 
 
+def test_the_world_is_the_default_and_a_skew_needs_drawn_countries() -> None:
+    """A skew alone has as many countries as before there was a world."""
+    given = ["", "--countries world", "--zipf 2", "--countries 7"]
+    assert [options_of(arguments.split()).countries for arguments in given] == [None, None, 20, 7]
+
+
+def test_a_history_continues_live_only_when_live_visits_are_requested() -> None:
+    """By --rate, --count or --duration."""
+    given = ["", "--rate 20", "--count 5", "--duration 5s", "--profile wave"]
+    assert [options_of(["--history", "24h", *arguments.split()]).live for arguments in given] == [
+        *(False, True, True, True, False)
+    ]
+    assert options_of([]).live
+
+
 def test_times_have_units() -> None:
     """Seconds without one."""
     times = {"60": 60, "1.5": Fraction(3, 2), "500ms": Fraction(1, 2), "5m": 300, "2h": 7200, "3d": 259_200}
@@ -86,11 +112,11 @@ def test_times_have_units() -> None:
 
 
 def test_the_documentation_shows_the_uses_that_help_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    """docs/simulator.md and --help have the same five commands."""
+    """docs/simulator.md and --help have the same six commands."""
     with pytest.raises(SystemExit):
         options_of(["--help"])
-    in_help = commands_in(capsys.readouterr().out.partition("five common uses:")[2])
-    assert len(in_help) == 5
+    in_help = commands_in(capsys.readouterr().out.partition("six common uses:")[2])
+    assert len(in_help) == 6
     assert set(in_help) <= set(commands_in((ROOT / "docs/simulator.md").read_text(encoding="utf-8")))
 
 
@@ -100,7 +126,7 @@ def test_the_documentation_names_every_option(capsys: pytest.CaptureFixture[str]
         options_of(["--help"])
     text = Path(ROOT / "docs/simulator.md").read_text(encoding="utf-8")
     rows = set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
-    assert rows == set(re.findall(r"--[a-z-]+", capsys.readouterr().out.partition("five")[0])) - {"--help"}
+    assert rows == set(re.findall(r"--[a-z-]+", capsys.readouterr().out.partition("six")[0])) - {"--help"}
 
 
 def commands_in(text: str) -> list[str]:

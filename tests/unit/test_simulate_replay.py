@@ -7,6 +7,7 @@ import pytest
 
 from process.errors import Fatal
 from simulate.chunk import Chunk
+from simulate.pace import Pace
 from simulate.replay import Replay
 
 NDJSON = b"""{"visitDate": "2026-01-01T12:00:00Z", "country": "USA", "lastAction": "ORDER", "duration": 5}
@@ -20,8 +21,8 @@ NOON_MS = 1_767_268_800_000
 
 
 def _replay(path: Path, *, speed: int | None = None, until: int | None = None, key: str = "none") -> Replay:
-    exact = None if speed is None else Fraction(speed)
-    return Replay(path, speed=exact, until=until, key=key, naive_timezone=None)
+    pace = None if speed is None else Pace(Fraction(speed), Fraction(60))
+    return Replay(path, pace=pace, until=until, key=key, naive_timezone=None)
 
 
 def _all(replay: Replay) -> Chunk:
@@ -115,7 +116,7 @@ def test_a_long_file_comes_in_chunks(tmp_path: Path) -> None:
         ("gone.ndjson", None, "cannot be read: .*No such file"),
         ("visits.csv", b"", "the header has no visitDate, country, lastAction, duration"),
         ("visits.csv", b"visitDate,country,duration\n", "the header has no lastAction; it must contain visitDate"),
-        ("visits.csv", b"visitDate,country,lastAction,duration\n\xff", "cannot be read: .*utf-8"),
+        ("visits.csv", b"visitDate,country,lastAction,duration\n\xff", "line 2 is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_message(
