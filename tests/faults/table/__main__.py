@@ -10,34 +10,30 @@ Examples:
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from traceback import extract_tb
 
 from ops.servers import ROOT
-from tests.faults.table.arena import TableServers, arena
 from tests.faults.table.report import Row, document
-from tests.faults.table.scenarios import SCENARIOS, Scenario
+from tests.faults.table.scenario import run
+from tests.faults.table.scenarios import SCENARIOS
+from tests.faults.table.servers import TableServers
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
 
 
-def run(scenario: Scenario, servers: TableServers, folder: Path, seed: int) -> Row:
-    """Run one scenario; any assertion that fails is its result."""
-    began = time.monotonic()
-    with arena(servers, folder, seed) as place, place.running():
-        with place.watching():
-            with place.flowing():
-                place.wait_for_progress(1000)
-                proof = scenario.act(place)
-                servers.calm()
-            recovery_s = place.wait_until_all_is_counted()
-        assert not place.watched.faults, place.watched.faults
-        place.check()
-        place.check_the_end()
-        checks, messages = place.watched.checks, place.watched.highest
-    return Row(scenario.name, scenario.description, proof, checks, messages, recovery_s, time.monotonic() - began)
+def where(error: BaseException) -> str:
+    """Return the line that has failed: the assertions of a scenario have no messages."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"({frame.filename}:{frame.lineno}: {frame.line})"
+
+
+def described(row: Row) -> str:
+    """Return a row in one line."""
+    growth = row.growth or "replaced"
+    return f"{row.name}: {row.proof}; recovered in {row.recovery_s:.1f} s; growth {growth}; took {row.seconds:.0f} s"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.list:
         print("\n".join(names))
         return 0
-    rows, failed = [], []
+    rows: list[Row] = []
+    failed: list[str] = []
     with TemporaryDirectory(prefix="faults-") as folder:
         servers = TableServers(Path(folder).resolve())
         try:
@@ -63,14 +60,15 @@ def main(argv: Sequence[str]) -> int:
                 try:
                     row = run(scenario, servers, place, arguments.seed)
                     rows.append(row)
-                    print(f"PASS {row.name}: {row.proof}; recovered in {row.recovery_s:.1f} s", flush=True)
+                    print(f"PASS {described(row)}", flush=True)
                 except BaseException as error:
                     if isinstance(error, KeyboardInterrupt):
                         raise
                     failed.append(scenario.name)
-                    print(f"FAIL {scenario.name}: {error}", flush=True)
+                    print(f"FAIL {scenario.name}: {error!r} {where(error)}", flush=True)
         finally:
             servers.delete()
+    print(f"{len(rows)} passed, {len(failed)} failed, in {sum(row.seconds for row in rows) / 60:.0f} min")
     if not arguments.only:
         DOCUMENT.write_text(document(rows, failed, arguments.seed), encoding="utf-8")
     return 1 if failed else 0
