@@ -116,7 +116,11 @@ class Truth:
     def rejects(self) -> dict[int, list[tuple[int, bytes | None, str]]]:
         """Return offset, value and reason of each reject, by partition, in order."""
         return {
-            partition: [(at, message.value, message.reason) for at, message in enumerate(log) if message.reason]
+            partition: [
+                (at, message.value, message.reason)
+                for at, message in enumerate(log)
+                if message.reason and not message.hidden
+            ]
             for partition, log in self.log.items()
         }
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import count
@@ -104,22 +104,35 @@ class Arena:
         """Return how many messages are counted; -1 where MariaDB cannot be reached."""
         return progressed(self.settings) if is_reachable(self.settings) else -1
 
+    def _counts(self, condition: Callable[[], bool]) -> bool:
+        self.dataflow.check_runs()
+        return condition()
+
+    def wait_for_every_partition(self) -> None:
+        """Wait until visits of every partition are counted: none is still being taken."""
+        idle = "SELECT COUNT(*) FROM progress WHERE messages = 0"
+        wait_until(
+            lambda: self._counts(lambda: self.administer(idle) == [(0,)]),
+            deadline_s=180,
+            what="visits of every partition",
+        )
+
     def wait_for_progress(self, messages: int, *, deadline_s: float = 120) -> None:
         """Wait until so many more are counted."""
         goal = max(0, self.counted()) + messages
         wait_until(
-            lambda: self.counted() >= goal,
+            lambda: self._counts(lambda: self.counted() >= goal),
             deadline_s=deadline_s,
             what=lambda: f"{goal} counted; {self.counted()} are; {self.dataflow.log()[-1500:]}",
         )
 
     def wait_until_all_is_counted(self, *, deadline_s: float = 300) -> float:
-        """Wait until all that was sent is counted; return how many seconds that took."""
+        """Wait until all that was sent by now is counted; return how many seconds that took."""
         began = time.monotonic()
         with self.growing:
             sent = self.truth.messages()
         wait_until(
-            lambda: self.counted() == sent,
+            lambda: self._counts(lambda: self.counted() >= sent),
             deadline_s=deadline_s,
             what=lambda: f"{sent} counted; {self.counted()} are; {self.dataflow.log()[-3000:]}",
         )

@@ -57,6 +57,7 @@ def run(scenario: Scenario, servers: TableServers, folder: Path, seed: int) -> R
     with arena.open():
         with watcher.watching():
             with arena.flowing():
+                arena.wait_for_every_partition()
                 arena.wait_for_progress(3000)
                 footprints.sample(arena.dataflow.workers)
                 footprints.mark_the_fault()

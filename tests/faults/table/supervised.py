@@ -33,8 +33,12 @@ class Supervised:
     @property
     def workers(self) -> list[psutil.Process]:
         """The dataflow's processes that are running now."""
-        assert self.runner.poll() is None, f"ops run has ended with {self.runner.returncode}: {self.log()[-2000:]}"
+        self.check_runs()
         return psutil.Process(self.runner.pid).children()
+
+    def check_runs(self) -> None:
+        """Fail if the supervisor has given up."""
+        assert self.runner.poll() is None, f"ops run has ended with {self.runner.returncode}: {self.log()[-2000:]}"
 
     def log(self, since: int = 0) -> str:
         """Return what has been written, from a position on."""
