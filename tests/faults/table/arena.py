@@ -19,7 +19,7 @@ from tests.faults.load import flowing
 from tests.faults.table.servers import TableServers
 from tests.faults.table.supervised import Supervised
 from tests.faults.table.watcher import Watcher, is_reachable
-from tests.pipeline import check_all, ops, progressed
+from tests.pipeline import check_outputs, ops, progressed
 from tests.support import own_names, query, remove, wait_until
 from tests.traffic import Sent, Truth, traffic
 
@@ -141,7 +141,8 @@ class Arena:
     def check_the_end(self) -> None:
         """Compare every row, cart and reject at the end of the log, also by `verify`."""
         self.watcher.check()
-        check_all(self.settings, self.truth)
+        assert self.watcher.messages == self.truth.messages()
+        check_outputs(self.settings, self.truth)
         verified = ops(self.environment, "verify", timeout_s=300)
         assert verified.returncode == 0, verified.stdout + verified.stderr
 

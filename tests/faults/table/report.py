@@ -22,7 +22,7 @@ fault until everything that had been sent was counted.
 
 Growth is that of processes that were not replaced, from just before the fault to after the recovery: memory (RSS), \
 threads, file descriptors, the largest of each. More than {fault_mb:.0f} MB, {fault_threads} threads or \
-{fault_descriptors} descriptors fail the scenario. So does, in a process that was measured for {long_s} s or longer, \
+{fault_descriptors} descriptors fail the scenario. So does, in a process that has owned its partitions for {long_s} s, \
 a median of the last third above that of the first third by more than {life_mb:.0f} MB, {life_threads} threads or \
 {life_descriptors} descriptors.
 """

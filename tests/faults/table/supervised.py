@@ -13,6 +13,8 @@ from tests.pipeline import no_process_left
 from tests.support import process_environment, wait_until
 
 _END_S = 10
+_RESTART = "all processes start again"
+OWNED = "owned from"
 
 
 class Supervised:
@@ -23,6 +25,7 @@ class Supervised:
         self._log = log
         self._runner: subprocess.Popen[bytes] | None = None
         self.processes = 0
+        self._began = 0
 
     @property
     def runner(self) -> subprocess.Popen[bytes]:
@@ -44,6 +47,11 @@ class Supervised:
         """Return what has been written, from a position on."""
         return self._log.read_text(encoding="utf-8", errors="replace")[since:] if self._log.exists() else ""
 
+    def owns(self, partitions: int) -> bool:
+        """Return whether the present processes own so many partitions: they have done with starting."""
+        present = self.log(self._began).rpartition(_RESTART)[2]
+        return present.count(OWNED) >= partitions
+
     def wait_for_log(self, text: str, *, times: int = 1, since: int = 0, deadline_s: float = 60) -> None:
         """Wait until a text has been written, so many times."""
         wait_until(
@@ -55,6 +63,7 @@ class Supervised:
     def start(self, processes: int = 2) -> None:
         """Start it."""
         self.processes = processes
+        self._began = len(self.log())
         with self._log.open("ab") as stream:
             self._runner = subprocess.Popen(
                 [sys.executable, "-m", "ops", "run", "-p", str(processes)],

@@ -98,7 +98,8 @@ class Watcher:
 
     def _measure(self) -> None:
         with suppress(AssertionError):  # a scenario has stopped it
-            self.footprints.sample(self._dataflow.workers)
+            if self._dataflow.owns(self._settings.visits_partitions):
+                self.footprints.sample(self._dataflow.workers)
 
 
 def _every_second(stop: threading.Event, what: Callable[[], None]) -> None:

@@ -3,8 +3,7 @@
 from ops.servers import Server
 from tests.faults.table.arena import Arena
 from tests.faults.table.scenario import scenario
-
-_OWNED = "owned from"
+from tests.faults.table.supervised import OWNED
 
 
 @scenario("MariaDB killed with -9 while the partitions are being taken, three times")
@@ -24,9 +23,9 @@ def killed_at_the_start(arena: Arena, server: Server) -> str:
         arena.dataflow.stop()
         since = len(arena.dataflow.log())
         arena.dataflow.start()
-        arena.dataflow.wait_for_log(_OWNED, times=moment, since=since)
+        arena.dataflow.wait_for_log(OWNED, times=moment, since=since)
         server.kill()
-        owned.append(arena.dataflow.log(since).count(_OWNED))
+        owned.append(arena.dataflow.log(since).count(OWNED))
         server.start()
         arena.wait_for_progress(3000)
     return f"killed when {owned} of 4 partitions were owned"
