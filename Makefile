@@ -18,7 +18,7 @@ demo: setup ## servers, dataflow, load generator and leaderboard on this machine
 test: setup ## all tests, on real servers that they start themselves, and their coverage; ARGS="-k name" for some
 	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --cov $(ARGS)
 
-faults: setup ## every fault of the table on real servers, into docs/reliability.md; half an hour; ARGS="--only NAME --seed 7"
+faults: setup ## every fault of the table on real servers, into docs/reliability.md; an hour; ARGS="--only NAME --seed 7"
 	@$(PYTHON) -m tests.faults.table $(ARGS)
 
 test-mariadb-ga: setup ## the database tests on the final release of MariaDB's connector, built from source
