@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from process.errors import Fatal
 from process.output import escape_unencodable
 
-COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "viewers")
+COMMANDS = (
+    "pipeline",
+    "floor",
+    "writes",
+    "latency",
+    "idle",
+    "startup",
+    "junk",
+    "stock",
+    "compare",
+    "simulate",
+    "viewers",
+)
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
 
