@@ -131,7 +131,7 @@ def _peer(sizes: Sizes, peer: Peer) -> Case:
 
 def _growth(sizes: Sizes) -> Iterator[Case]:
     base = visits_of(sizes.small)
-    yield _grown("base", f"{base.messages:,} visits, 4 partitions, 20 countries, in order", "", base)
+    yield _grown("base", f"{base.messages:,} visits", "", base)
     for partitions in (16, 64):
         visits = base._replace(partitions=partitions)
         yield _grown(f"partitions_{partitions}", f"{partitions} partitions", f"--partitions {partitions}", visits)

@@ -12,9 +12,9 @@ import argparse
 import re
 from pathlib import Path
 
-from bench import plots, readings, results
+from bench import readings, results
+from bench.charts import text_of as number_of
 from bench.figures import Spread
-from bench.plots import text_of as number_of
 from bench.process import ROOT
 from bench.results import CaseResult, Results
 from bench.sections import SECTIONS, Column, Section, plots_of
@@ -42,6 +42,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def write(found: Results, folder: Path) -> None:
     """Write RESULTS.md and the plots; plots of cases that were not measured are removed."""
+    from bench import plots
+
     drawn = {plots.draw(plot, folder / "plots") for plot in plots_of(found)}
     for path in (folder / "plots").glob("*.svg"):
         if path not in drawn:
@@ -106,7 +108,7 @@ def _reached(row: Reached) -> str:
 def _verdict(row: Reached) -> str:
     if row.met is None:
         return "not measured"
-    return "met" if row.missed_by is None else f"missed by {row.missed_by:.0%}"
+    return "met" if row.missed_by is None else f"missed by {row.missed_by * 100:.2g} %"
 
 
 def _section(found: Results, section: Section, drawn: set[str]) -> str:
@@ -116,9 +118,11 @@ def _section(found: Results, section: Section, drawn: set[str]) -> str:
     lines = [f"## {section.title}", "", section.about, "", *_table(header, [_row(case, columns) for case in cases])]
     reading = readings.of(section.name, found)
     lines += ["", reading] if reading else []
-    lines += ["", *(f"![{name}](plots/{name}.svg)" for name in section.plots if name in drawn)]
-    lines += [f"\nFailed: {case.name}: {failure}" for case in cases for failure in case.failures]
-    return "\n".join(lines).rstrip()
+    for name in section.plots:
+        lines += ["", f"![{name}](plots/{name}.svg)"] if name in drawn else []
+    failures = [f"- {case.name}: {failure}" for case in cases for failure in case.failures]
+    lines += ["", "Failed:", "", *failures] if failures else []
+    return "\n".join(lines)
 
 
 def _cases_of(found: Results, section: Section) -> list[CaseResult]:

@@ -1,16 +1,15 @@
 """Plots of results as SVG: the same bytes for the same results, legible on light and on dark pages."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.figures import Spread
+from bench.charts import Plot, text_of
 
 _TEXT, _GRID, _PAGE = "#1f2328", "#d1d9e0", "#ffffff"
 _DARK = {_TEXT: "#e6edf3", _GRID: "#3d444d", _PAGE: "#0d1117"}
@@ -26,25 +25,6 @@ _STYLE: Any = {
     "axes.edgecolor": _GRID,
     "grid.color": _GRID,
 }
-
-
-class Bar(NamedTuple):
-    """A row: the median as a bar, the rounds as a line over it, and the target, if there is one, as a mark."""
-
-    label: str
-    spread: Spread
-    group: int
-    limit: float | None = None
-
-
-class Plot(NamedTuple):
-    """A chart of horizontal bars, from top to bottom; `groups` names the colours, in order."""
-
-    name: str
-    title: str
-    axis: str
-    bars: Sequence[Bar]
-    groups: Sequence[str] = ()
 
 
 def draw(plot: Plot, folder: Path) -> Path:
@@ -76,9 +56,9 @@ def _draw(axes: Axes, plot: Plot) -> None:
             axes.plot([low, high], [row, row], color=_TEXT, linewidth=1.4, marker="|", markersize=6)
         if bar.limit is not None:
             axes.plot([bar.limit, bar.limit], [row - 0.44, row + 0.44], color=_LIMIT, linewidth=2.4)
-        axes.text(max(high, bar.limit or 0) + longest * 0.012, row, text_of(middle), va="center")
+        axes.text(longest * 1.03, row, text_of(middle), va="center")
     axes.set_yticks(range(len(plot.bars)), [bar.label for bar in plot.bars])
-    axes.set_xlim(0, longest * 1.14)
+    axes.set_xlim(0, longest * 1.02)
     axes.invert_yaxis()
     axes.set_axisbelow(True)
     axes.grid(axis="x", linewidth=0.8)
@@ -93,21 +73,21 @@ def _draw(axes: Axes, plot: Plot) -> None:
 
 def _axis_of(plot: Plot) -> str:
     limits = "; the orange mark is the target" if any(bar.limit is not None for bar in plot.bars) else ""
-    return f"{plot.axis} (bar: median, line: all rounds{limits})"
+    return f"{plot.axis}\nbar: median, line: all rounds{limits}"
 
 
 def _add_legend(axes: Axes, plot: Plot) -> None:
     if plot.groups:
         handles = [Patch(color=_COLOURS[number], label=name) for number, name in enumerate(plot.groups)]
-        axes.legend(handles=handles, frameon=False, loc="lower right", labelcolor=_TEXT)
-
-
-def text_of(value: float) -> str:
-    """Return a figure with three digits that matter."""
-    if value >= 1000:
-        digits = len(f"{value:.0f}")
-        return f"{round(value, 3 - digits):,.0f}"
-    return f"{value:.3g}"
+        axes.legend(
+            handles=handles,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),  # beside the title
+            borderaxespad=0.0,
+            ncols=len(handles),
+            frameon=False,
+            labelcolor=_TEXT,
+        )
 
 
 def _with_dark_page(svg: str) -> str:

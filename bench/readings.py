@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from bench.charts import text_of
 from bench.figures import Spread, spread_of
-from bench.plots import text_of
 from bench.results import Results
 
 

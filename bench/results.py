@@ -11,10 +11,10 @@ from process.errors import ExitCode, Fatal
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """One case in one round: its figures, and the runs that they were taken from. `date` is when it began, UTC."""
+    """One case in one round of a suite, which is named by its date: figures, and the runs that they are taken from."""
 
+    suite: str
     round: int
-    date: str
     figures: Mapping[str, float]
     runs: list[dict[str, Any]]
 
@@ -55,19 +55,21 @@ class Results(msgspec.Struct, kw_only=True):
         return next((case for case in self.cases if case.name == name), None)
 
     def ratios(self, over: str, under: str, figure: str) -> list[float]:
-        """Return the ratio of a figure of two cases in each round that has both: they ran soon after each other."""
+        """Return the ratio of a figure of two cases in each round of a suite that has both: they ran in turns."""
         above, below = ({} if case is None else _by_round(case, figure) for case in map(self.case, (over, under)))
         return [above[number] / below[number] for number in sorted(above.keys() & below.keys()) if below[number]]
 
     def keep(self, earlier: "Results") -> None:
-        """Add the cases of earlier results that these do not have."""
+        """Add the cases of earlier results of the same sizes that these do not have."""
+        if earlier.sizes != self.sizes:
+            return
         ours = {case.name for case in self.cases}
         self.cases += [case for case in earlier.cases if case.name not in ours]
         self.left_out = {name: why for name, why in (earlier.left_out | self.left_out).items() if not self.case(name)}
 
 
-def _by_round(case: CaseResult, figure: str) -> dict[int, float]:
-    return {each.round: each.figures[figure] for each in case.measurements if figure in each.figures}
+def _by_round(case: CaseResult, figure: str) -> dict[tuple[str, int], float]:
+    return {(each.suite, each.round): each.figures[figure] for each in case.measurements if figure in each.figures}
 
 
 def read(path: Path) -> Results:

@@ -95,6 +95,6 @@ def _wait_for(module: Module, what: str, seen: Callable[[], bool]) -> None:
     while not seen():
         module.check()
         if deadline.passed:
-            message = f"after {_COUNTED_S:.0f} s the dataflow has not committed {what}: see its log"
+            message = f"after {_COUNTED_S:.0f} s the dataflow has not committed {what}: {module.last_message}"
             raise Fatal(message, ExitCode.ABORTED)
         time.sleep(_POLL_S)

@@ -2,13 +2,14 @@
 
 Each round runs all cases one after the other, each in fresh processes over seeded visits, so that what is compared is
 measured in turns; those that take very long run in the first round only. Topics are filled once and shared. The file
-is written after every case. A case that fails is recorded, and the exit code is then 1. `python -m bench report`
-draws bench/RESULTS.md and its plots from the file.
+is written after every case. A case that fails is recorded, and the exit code is then 1. With --only or --skip the
+file keeps the other cases that it has. In the end bench/RESULTS.md and its plots are drawn, as `python -m bench report`
+does.
 
 Examples:
     python -m bench suite
     python -m bench suite --only floor_carts pipeline_1 stock --rounds 5
-    python -m bench suite --only spark --keep
+    python -m bench suite --only latency junk
     python -m bench suite --skip spark flink_exactly_once --scale 0.1
     python -m bench suite --quick
 """
@@ -31,7 +32,7 @@ from bench.sizes import Sizes
 from process.errors import Fatal
 
 RESULTS = ROOT / "bench" / "results.json"
-QUICK_RESULTS = ROOT / ".local" / "bench" / "quick" / "results.json"
+SMALL_RESULTS = ROOT / ".local" / "bench" / "results.json"
 _QUICK = Sizes(small=50_000, large=200_000, huge=400_000, latency_s=2, idle_s=2, junk=4)
 _NOT_QUICK = (
     *("flink", "flink_exactly_once", "kafka_streams", "spark", "threads_2", "threads_4", "partitions_16"),
@@ -47,19 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = [*SECTIONS, *(case.name for case in cases(Sizes()))]
     add = parser.add_argument
     some = parser.add_mutually_exclusive_group().add_argument
-    some(
-        "--only",
-        nargs="+",
-        choices=names,
-        metavar="CASE",
-        help="these cases, or all of a section; --list shows the names",
-    )
+    text = "these cases, or all of a section; --list shows the names"
+    some("--only", nargs="+", choices=names, metavar="CASE", help=text)
     some("--skip", nargs="+", choices=names, metavar="CASE", default=[], help="all cases but these")
     add("--rounds", type=report.positive, metavar="N", help="how often (default: 3; with --quick 1)")
     add("--scale", type=_scale, default=1.0, metavar="X", help="0.1: a tenth of the visits and of the seconds")
     add("--quick", action="store_true", help="small sizes, one round, no Java: 3 minutes, into a folder of its own")
-    add("--keep", action="store_true", help="keep the cases of the present file that are not measured now")
-    add("--results", type=Path, metavar="FILE", help="where to write (default: bench/results.json)")
+    text = (
+        "where to write (default: bench/results.json; with other sizes than the usual ones .local/bench/results.json)"
+    )
+    add("--results", type=Path, metavar="FILE", help=text)
     add("--list", action="store_true", help="print the names of the cases, and end")
 
 
@@ -71,16 +69,16 @@ def main(arguments: argparse.Namespace) -> int:
         for case in chosen:
             print(f"{case.name:20} {case.section}: {case.title}")
         return 0
-    path = arguments.results or (QUICK_RESULTS if arguments.quick else RESULTS)
+    path = arguments.results or (RESULTS if sizes == Sizes() else SMALL_RESULTS)
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     logging.getLogger("ops").setLevel(logging.WARNING)  # a line for each table of each run
     with place.servers() as environ, closing(Topics(environ)) as topics:
         found = _empty(arguments, environ, sizes, rounds)
-        if arguments.keep:
+        if (arguments.only or arguments.skip) and path.exists():
             found.keep(results.read(path))
         _Suite(topics, found, path).run(chosen, rounds)
+    document.write(found, path.parent)
     if arguments.quick:
-        document.write(found, path.parent)
         print(document.text_of(found), flush=True)
     failed = [case.name for case in found.cases if case.failures]
     logger.info("results: %s%s", path, f"; failed: {', '.join(failed)}" if failed else "")
@@ -119,7 +117,7 @@ class _Suite:
     def _measure(self, case: Case, number: int, progress: str) -> None:
         result = self._found.case(case.name)
         assert result is not None  # noqa: S101 - _can_run has added it
-        begun, date = time.monotonic(), _now()
+        begun = time.monotonic()
         try:
             measured = case.measure(self._topics)
         except Exception as error:  # whatever fails in one case must not take the results of the others
@@ -127,16 +125,15 @@ class _Suite:
             result.failures.append(f"round {number}: {error}")
         else:
             figures = {name: round(value, 4) for name, value in measured.figures.items()}
-            result.measurements.append(_measurement(number, date, figures, measured))
+            result.measurements.append(self._measurement(number, figures, measured))
             taken = ", ".join(f"{name} {value:,.6g}" for name, value in figures.items())
             logger.info("%s, %s, %.0f s: %s", case.name, progress, time.monotonic() - begun, taken)
 
-
-def _measurement(number: int, date: str, figures: dict[str, float], measured: Measured) -> Measurement:
-    runs = [msgspec.to_builtins(run) for run in measured.runs]
-    for run in runs:
-        del run["versions"]  # the same in all of them: they stand once, at the top
-    return Measurement(round=number, date=date, figures=figures, runs=runs)
+    def _measurement(self, number: int, figures: dict[str, float], measured: Measured) -> Measurement:
+        runs = [msgspec.to_builtins(run) for run in measured.runs]
+        for run in runs:
+            del run["versions"]  # the same in all of them: they stand once, at the top
+        return Measurement(suite=self._found.date, round=number, figures=figures, runs=runs)
 
 
 def _chosen(arguments: argparse.Namespace, sizes: Sizes) -> list[Case]:
