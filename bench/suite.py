@@ -16,20 +16,19 @@ Examples:
 
 import argparse
 import logging
-import time
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from bench import document, machine, place, report, results
-from bench.cases import SECTIONS, Case, Measured, Topics, cases
+from bench.cases import SECTIONS, Case, Topics, cases
 from bench.process import ROOT
-from bench.results import CaseResult, Measurement, Results
+from bench.results import Results
+from bench.rounds import Rounds
 from bench.sizes import Sizes
-from process.errors import Fatal
+from process.deadline import Deadline
 
 RESULTS = ROOT / "bench" / "results.json"
 SMALL_RESULTS = ROOT / ".local" / "bench" / "results.json"
@@ -39,6 +38,7 @@ _NOT_QUICK = (
     *("partitions_64", "countries_200", "visits_large", "latency_100000", "startup_64"),
 )
 _LEFT_OUT_QUICKLY = "not part of the short form"
+_QUICK_S = 140.0  # from then on no case begins: servers are started before, and stopped after
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     some("--skip", nargs="+", choices=names, metavar="CASE", default=[], help="all cases but these")
     add("--rounds", type=report.positive, metavar="N", help="how often (default: 3; with --quick 1)")
     add("--scale", type=_scale, default=1.0, metavar="X", help="0.1: a tenth of the visits and of the seconds")
-    add("--quick", action="store_true", help="small sizes, one round, no Java: 3 minutes, into a folder of its own")
+    add("--quick", action="store_true", help="small sizes, one round, no Java: at most 3 minutes")
     text = (
         "where to write (default: bench/results.json; with other sizes than the usual ones .local/bench/results.json)"
     )
@@ -69,6 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
         for case in chosen:
             print(f"{case.name:20} {case.section}: {case.title}")
         return 0
+    deadline = Deadline(_QUICK_S if arguments.quick else math.inf)
     path = arguments.results or (RESULTS if sizes == Sizes() else SMALL_RESULTS)
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     logging.getLogger("ops").setLevel(logging.WARNING)  # a line for each table of each run
@@ -76,64 +77,13 @@ def main(arguments: argparse.Namespace) -> int:
         found = _empty(arguments, environ, sizes, rounds)
         if (arguments.only or arguments.skip) and path.exists():
             found.keep(results.read(path))
-        _Suite(topics, found, path).run(chosen, rounds)
+        Rounds(topics, found, path, deadline).run(chosen, rounds)
     document.write(found, path.parent)
     if arguments.quick:
         print(document.text_of(found), flush=True)
     failed = [case.name for case in found.cases if case.failures]
     logger.info("results: %s%s", path, f"; failed: {', '.join(failed)}" if failed else "")
     return int(bool(failed))
-
-
-class _Suite:
-    """Measures cases in rounds, and writes what there is after every case."""
-
-    def __init__(self, topics: Topics, found: Results, path: Path) -> None:
-        self._topics = topics
-        self._found = found
-        self._path = path
-
-    def run(self, chosen: Sequence[Case], rounds: int) -> None:
-        """Measure all cases, `rounds` times."""
-        chosen = [case for case in chosen if self._can_run(case)]
-        order = {case.name: number for number, case in enumerate(cases(Sizes()))}
-        self._found.cases.sort(key=lambda result: order[result.name])
-        for number in range(1, rounds + 1):
-            for case in chosen:
-                if number == 1 or not case.once:
-                    self._measure(case, number, f"round {number} of {1 if case.once else rounds}")
-                    results.write(self._found, self._path)
-
-    def _can_run(self, case: Case) -> bool:
-        reason = case.missing()
-        if reason:
-            logger.info("%s is left out: %s", case.name, reason)
-            self._found.left_out[case.name] = reason
-        else:
-            result = CaseResult(name=case.name, title=case.title, section=case.section, command=case.command)
-            self._found.cases = [each for each in self._found.cases if each.name != case.name] + [result]
-        return not reason
-
-    def _measure(self, case: Case, number: int, progress: str) -> None:
-        result = self._found.case(case.name)
-        assert result is not None  # noqa: S101 - _can_run has added it
-        begun = time.monotonic()
-        try:
-            measured = case.measure(self._topics)
-        except Exception as error:  # whatever fails in one case must not take the results of the others
-            logger.error("%s, %s: %s", case.name, progress, error, exc_info=not isinstance(error, Fatal))
-            result.failures.append(f"round {number}: {error}")
-        else:
-            figures = {name: round(value, 4) for name, value in measured.figures.items()}
-            result.measurements.append(self._measurement(number, figures, measured))
-            taken = ", ".join(f"{name} {value:,.6g}" for name, value in figures.items())
-            logger.info("%s, %s, %.0f s: %s", case.name, progress, time.monotonic() - begun, taken)
-
-    def _measurement(self, number: int, figures: dict[str, float], measured: Measured) -> Measurement:
-        runs = [msgspec.to_builtins(run) for run in measured.runs]
-        for run in runs:
-            del run["versions"]  # the same in all of them: they stand once, at the top
-        return Measurement(suite=self._found.date, round=number, figures=figures, runs=runs)
 
 
 def _chosen(arguments: argparse.Namespace, sizes: Sizes) -> list[Case]:

@@ -1,18 +1,20 @@
 """The suite: which cases it runs, how often, and that it survives those that fail."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import results, suite
+from bench import results, rounds, suite
 from bench.__main__ import main
 from bench.cases import Case, Measured, Topics, cases
 from bench.peer import PEERS, Peer
 from bench.results import Results
 from bench.sizes import Sizes
+from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 
 
@@ -21,10 +23,10 @@ def case(name: str, measure: Callable[[Topics], Measured], **options: Any) -> Ca
     return Case(name, name, "floors", "command", measure, **options)
 
 
-def run(path: Path, rounds: int, *chosen: Case) -> Results:
+def run(path: Path, times: int, *chosen: Case, deadline_s: float = math.inf) -> Results:
     """Run some cases; return what the file holds then."""
-    empty = Results(command="", date="today", rounds=rounds, sizes={}, machine={}, versions={})
-    suite._Suite(Topics({}), empty, path).run(chosen, rounds)
+    empty = Results(command="", date="today", rounds=times, sizes={}, machine={}, versions={})
+    rounds.Rounds(Topics({}), empty, path, Deadline(deadline_s)).run(chosen, times)
     return results.read(path)
 
 
@@ -40,7 +42,7 @@ def test_cases_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return measure
 
     chosen = [case(name, measured(name), once=name == "long") for name in ("floor_carts", "stock", "long")]
-    monkeypatch.setattr(suite, "cases", lambda _: chosen)
+    monkeypatch.setattr(rounds, "cases", lambda _: chosen)
     found = run(tmp_path / "results.json", 2, *chosen)
     assert ran == ["floor_carts", "stock", "long", "floor_carts", "stock"]
     assert [each.values("x") for each in found.cases] == [[1.0, 4.0], [2.0, 5.0], [3.0]]
@@ -56,7 +58,7 @@ def test_a_case_that_fails_is_recorded_and_the_others_run(
         raise error
 
     chosen = [case("stock", fail), case("idle", lambda _: Measured({"x": 1.0}, []))]
-    monkeypatch.setattr(suite, "cases", lambda _: chosen)
+    monkeypatch.setattr(rounds, "cases", lambda _: chosen)
     with caplog.at_level(logging.ERROR):
         failed, well = run(tmp_path / "results.json", 2, *chosen).cases
     assert (failed.failures, failed.measurements) == (["round 1: no luck", "round 2: no luck"], [])
@@ -67,10 +69,18 @@ def test_a_case_that_fails_is_recorded_and_the_others_run(
 def test_a_case_that_cannot_run_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no failure."""
     chosen = [case("idle", lambda _: Measured({"x": 1.0}, [])), case("flink", _never, missing=lambda: "no Java")]
-    monkeypatch.setattr(suite, "cases", lambda _: chosen)
+    monkeypatch.setattr(rounds, "cases", lambda _: chosen)
     found = run(tmp_path / "results.json", 1, *chosen)
     assert found.left_out == {"flink": "no Java"}
     assert [each.name for each in found.cases] == ["idle"]
+
+
+def test_no_case_begins_after_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left out with that reason."""
+    chosen = [case("idle", _never)]
+    monkeypatch.setattr(rounds, "cases", lambda _: chosen)
+    found = run(tmp_path / "results.json", 1, *chosen, deadline_s=0)
+    assert (found.cases, found.left_out) == ([], {"idle": "there was no time left for it"})
 
 
 def _never(_: Topics) -> Measured:
