@@ -62,7 +62,7 @@ def text_of(found: Results, notes: dict[str, str] | None = None) -> str:
     drawn = {plot.name for plot in plots_of(found)}
     parts = [
         _head(found),
-        _targets(reached(found), notes or {}),
+        _targets(reached(found), notes or {}, judged=_usual(found)),
         *(_section(found, section, drawn) for section in SECTIONS if any(_cases_of(found, section))),
         _left_out(found),
         _versions(found),
@@ -81,15 +81,20 @@ def _head(found: Results) -> str:
         "A figure is the median of its rounds, with the smallest and the largest in brackets where they differ;"
         " [README.md](README.md) says how each is measured. Drawn by `python -m bench report` from results.json.",
     ]
-    if found.sizes != Sizes()._asdict():
+    if not _usual(found):
         lines += ["", "**The sizes are not the usual ones: these figures cannot be compared with others.**"]
     return "\n".join(lines)
 
 
-def _targets(rows: list[Reached], notes: dict[str, str]) -> str:
+def _usual(found: Results) -> bool:
+    return found.sizes == Sizes()._asdict()
+
+
+def _targets(rows: list[Reached], notes: dict[str, str], *, judged: bool) -> str:
+    """Return the table of targets; figures of small sizes are not judged by it."""
     lines = ["## Targets", "", "| target | must be | reached | |", "|---|---|---|---|"]
-    lines += [f"| {row.target.what} | {_bound(row)} | {_reached(row)} | {_verdict(row)} |" for row in rows]
-    missed = [row.target.cases[0] for row in rows if row.met is False]
+    lines += [f"| {row.target.what} | {_bound(row)} | {_reached(row)} | {_verdict(row, judged)} |" for row in rows]
+    missed = [row.target.cases[0] for row in rows if judged and row.met is False]
     explained = [f"**{name}**: {notes[name]}" for name in dict.fromkeys(missed) if name in notes]
     if explained:
         lines += ["", "What stands in the way of those that are missed:", "", *("\n\n".join(explained).splitlines())]
@@ -105,10 +110,12 @@ def _reached(row: Reached) -> str:
     return _cell(row.spread, row.target.unit)
 
 
-def _verdict(row: Reached) -> str:
+def _verdict(row: Reached, judged: bool) -> str:
     if row.met is None:
         return "not measured"
-    return "met" if row.missed_by is None else f"missed by {row.missed_by * 100:.2g} %"
+    if not judged:
+        return "not judged"
+    return "met" if row.missed_by is None else f"missed by {number_of(row.missed_by * 100)} %"
 
 
 def _section(found: Results, section: Section, drawn: set[str]) -> str:

@@ -41,6 +41,7 @@ def svg_of(plot: Plot) -> str:
         figure = Figure(figsize=(_WIDTH_IN, _FRAME_IN + _ROW_IN * len(plot.bars)), layout="constrained")
         figure.set_facecolor(_PAGE)
         _draw(figure.add_subplot(), plot)
+        _add_legend(figure, plot)
         written = io.StringIO()
         figure.savefig(written, format="svg", facecolor=_PAGE, metadata={"Date": None, "Creator": None})
     return _with_dark_page(written.getvalue())
@@ -68,7 +69,6 @@ def _draw(axes: Axes, plot: Plot) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.set_title(plot.title, loc="left", fontweight="bold")
     axes.set_xlabel(_axis_of(plot))
-    _add_legend(axes, plot)
 
 
 def _axis_of(plot: Plot) -> str:
@@ -76,18 +76,10 @@ def _axis_of(plot: Plot) -> str:
     return f"{plot.axis}\nbar: median, line: all rounds{limits}"
 
 
-def _add_legend(axes: Axes, plot: Plot) -> None:
-    if plot.groups:
-        handles = [Patch(color=_COLOURS[number], label=name) for number, name in enumerate(plot.groups)]
-        axes.legend(
-            handles=handles,
-            loc="lower right",
-            bbox_to_anchor=(1, 1),  # beside the title
-            borderaxespad=0.0,
-            ncols=len(handles),
-            frameon=False,
-            labelcolor=_TEXT,
-        )
+def _add_legend(figure: Figure, plot: Plot) -> None:
+    handles = [Patch(color=_COLOURS[number], label=name) for number, name in enumerate(plot.groups)]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, labelcolor=_TEXT)
 
 
 def _with_dark_page(svg: str) -> str:

@@ -133,12 +133,13 @@ def test_junk_is_rejected_whole(bench: Any) -> None:
 
 
 def test_writes_counts_rows_and_transactions(bench: Any) -> None:
-    """Rows are added to once in each transaction at least, and transactions are fewer than visits."""
+    """Few for so many visits. MariaDB's counters are the server's: other tests on it can only make them larger."""
     (run,) = runs_of(bench("writes", "--messages", str(MESSAGES), "--countries", "12"))
     check_figures(run, "writes")
     counts = run["counts"]
-    assert 0 < counts["kafka_transactions"] <= counts["mariadb_transactions"] < counts["rows"]
-    assert counts["rows"] <= counts["rows_added_to"] < MESSAGES
+    assert 0 < counts["kafka_transactions"] <= counts["mariadb_transactions"]
+    assert 0 < counts["rows"] <= counts["rows_added_to"]
+    assert max(counts["kafka_transactions"], counts["rows"]) < MESSAGES / 20
 
 
 def test_shuffled_dates_fill_more_windows(bench: Any) -> None:

@@ -37,7 +37,7 @@ def test_targets_come_first_and_state_by_how_much_one_is_missed(found: Results) 
     text = text_of(found)
     assert re.findall(r"^## (.+)$", text, re.MULTILINE)[0] == "Targets"
     assert row(text, "latency p50 at 1,000 visits/s")[1:] == ["≤ 10 ms", "8.69 ms (8.6–8.77)", "met"]  # noqa: RUF001
-    assert row(text, "time, 64 ÷ 4 partitions")[1:] == ["≤ 1.3", "1.5", "missed by 15 %"]
+    assert row(text, "time, 64 ÷ 4 partitions")[1:] == ["≤ 1.3", "1.5", "missed by 15.4 %"]
     assert row(text, "one process ÷ the floor with cart lines, visits/s")[1:] == ["≥ 0.7", "0.75", "met"]
 
 
@@ -80,11 +80,12 @@ def test_failures_and_what_was_left_out_are_named(found: Results) -> None:
 
 
 def test_results_of_other_sizes_carry_a_warning(found: Results) -> None:
-    """Small sizes prove nothing."""
+    """Small sizes prove nothing: no target is met or missed by them."""
     warning = "these figures cannot be compared"
     assert warning not in text_of(found)
     found.sizes = Sizes().scaled(0.1)._asdict()
     assert warning in text_of(found)
+    assert row(text_of(found), "time, 64 ÷ 4 partitions")[2:] == ["1.5", "not judged"]
 
 
 def test_every_case_is_shown_with_its_command(found: Results) -> None:
