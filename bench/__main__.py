@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from process.errors import Fatal
 from process.output import escape_unencodable
 
-COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "viewers")
+COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "peers", "simulate", "viewers")
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
 
