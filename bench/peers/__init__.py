@@ -15,14 +15,14 @@ import logging
 from types import ModuleType
 
 from bench import place, report
-from bench.peers import flink, stock
+from bench.peers import flink, kafka_streams, stock
 
 logger = logging.getLogger(__name__)
 
-PEERS: dict[str, ModuleType] = {"flink": flink, "stock": stock}
+PEERS: dict[str, ModuleType] = {"flink": flink, "kafka_streams": kafka_streams, "stock": stock}
 """Every one has missing() and measure(environ, visits, parallelism=N)."""
 
-EXACTLY_ONCE = ("flink",)
+EXACTLY_ONCE = ("flink", "kafka_streams")
 """Those whose measure() has exactly_once=True, too: carts in Kafka transactions."""
 
 
