@@ -11,8 +11,8 @@ from process.errors import Fatal
 from process.output import escape_unencodable
 
 COMMANDS = (
-    *("pipeline", "floor", "writes", "latency", "idle", "startup", "junk", "stock", "compare", "simulate", "viewers"),
-    *("suite", "report"),
+    *("pipeline", "floor", "writes", "latency", "idle", "startup", "junk", "stock", "compare", "peers", "simulate"),
+    *("viewers", "suite", "report"),
 )
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 

@@ -125,7 +125,9 @@ def _peer(sizes: Sizes, peer: Peer) -> Case:
         done: Run = peer.load().measure(environ, visits, **peer.options)
         return done
 
-    command = "python -m bench stock" if peer.name == "stock" else f"python -m bench peers {peer.name}"
+    command = f"python -m bench peers {peer.name.removesuffix('_exactly_once')}"
+    if peer.options.get("exactly_once"):
+        command += " --exactly-once"
     return Case(peer.name, peer.title, "peers", command, partial(_steady, run, sizes), peer.once, peer.missing)
 
 
