@@ -5,7 +5,7 @@ GA := .venv-ga
 DATABASE_TESTS := tests/unit/test_mariadb_errors.py $(addprefix tests/integration/test_,database.py \
   mariadb_conditions.py mariadb_connection.py mariadb_sink.py provision.py)
 
-.PHONY: help setup demo test test-mariadb-ga faults bench lint format lock clean
+.PHONY: help setup demo test test-mariadb-ga faults bench bench-quick lint format lock clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
@@ -18,7 +18,7 @@ demo: setup ## servers, dataflow, load generator and leaderboard on this machine
 test: setup ## all tests, on real servers that they start themselves, and their coverage; ARGS="-k name" for some
 	$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --cov $(ARGS)
 
-faults: setup ## every fault of the table on real servers, into docs/reliability.md; half an hour; ARGS="--only NAME --seed 7"
+faults: setup ## every fault of the table on real servers, into docs/reliability.md; an hour; ARGS="--only NAME --seed 7"
 	@$(PYTHON) -m tests.faults.table $(ARGS)
 
 test-mariadb-ga: setup ## the database tests on the final release of MariaDB's connector, built from source
@@ -29,9 +29,11 @@ test-mariadb-ga: setup ## the database tests on the final release of MariaDB's c
 	  $(GA)/bin/python -m pytest --numprocesses 2 --dist loadfile $(DATABASE_TESTS) $(ARGS); \
 	fi
 
-bench: setup ## the pipeline against stock Bytewax at 2 and 8 million visits, and the simulator; ARGS="--rounds 1"
-	@$(PYTHON) -m bench simulate
-	@$(PYTHON) -m bench compare $(ARGS)
+bench: setup ## every benchmark in three rounds, into bench/RESULTS.md; half an hour; ARGS="--only CASE... --rounds 1"
+	@$(PYTHON) -m bench suite $(ARGS); code=$$?; $(PYTHON) -m bench report && exit $$code
+
+bench-quick: setup ## the benchmarks in small, one round, without Java: at most 3 minutes; its figures prove nothing
+	@$(PYTHON) -m bench suite --quick
 
 lint: setup ## style, types, and which package may import which
 	$(VENV)/bin/ruff check .

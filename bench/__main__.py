@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from process.errors import Fatal
 from process.output import escape_unencodable
 
-COMMANDS = ("pipeline", "latency", "idle", "stock", "compare", "simulate", "viewers")
+COMMANDS = (
+    *("pipeline", "floor", "writes", "latency", "idle", "startup", "junk", "stock", "compare", "peers", "simulate"),
+    *("viewers", "suite", "report"),
+)
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
+
+_MODULES = {"report": "document"}  # bench.report is what one run prints
 
 
 def main(argv: Sequence[str]) -> int:
@@ -19,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     escape_unencodable()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
-    modules = {name: importlib.import_module(f"bench.{name}") for name in COMMANDS}
+    modules = {name: importlib.import_module(f"bench.{_MODULES.get(name, name)}") for name in COMMANDS}
     for name, module in modules.items():
         text = module.__doc__ or ""
         layout = argparse.RawDescriptionHelpFormatter

@@ -10,13 +10,15 @@ _RESTART = '"action":"restart"'
 
 
 @contextmanager
-def running(environ: Mapping[str, str], processes: int) -> Iterator[Module]:
-    """Start the dataflow: `bytewax.run dataflow:flow`, or `ops run -p N` for several processes."""
+def running(environ: Mapping[str, str], processes: int, threads: int = 1) -> Iterator[Module]:
+    """Start the dataflow: `bytewax.run dataflow:flow -w N`, or `ops run -p N -w N` for several processes."""
+    workers = ("-w", str(threads))
     if processes == 1:
-        with started(("bytewax.run", "dataflow:flow"), environ) as module:
+        with started(("bytewax.run", "dataflow:flow", *workers), environ) as module:
             yield module
     else:
-        with started(("ops", "run", "-p", str(processes)), {**environ, "LOG_FORMAT": "json"}) as module:
+        command = ("ops", "run", "-p", str(processes), *workers)
+        with started(command, {**environ, "LOG_FORMAT": "json"}) as module:
             yield module
 
 

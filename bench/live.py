@@ -82,7 +82,5 @@ def values_of(visits: Visits, rate: int, environ: Mapping[str, str]) -> list[byt
 
     :raises Fatal: the simulator ended badly.
     """
-    world = ("--seed", str(visits.seed), "--start", visits.start, "--countries", "20")
-    number = ("--rate", str(rate), "--count", str(visits.messages))
-    _, output = run_module(("simulate", *number, *world, "--dry-run"), environ)
+    _, output = run_module(("simulate", *visits.simulated(rate), "--dry-run"), environ)
     return output.splitlines()

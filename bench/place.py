@@ -34,12 +34,24 @@ _FIXED = {
 
 
 class Visits(NamedTuple):
-    """How many visits, in how many partitions, and which: the same seed and start are the same bytes."""
+    """How many visits, in how many partitions, and which: the same seed and start are the same bytes.
+
+    `countries` is the number of entries of the board of countries. With `out_of_order`, a time such as 1d, every visit
+    is dated up to so much earlier than its place in the log.
+    """
 
     messages: int
     partitions: int
     seed: int
     start: str
+    countries: int = 20
+    out_of_order: str = ""
+
+    def simulated(self, rate: int) -> tuple[str, ...]:
+        """Return the simulator's options for these visits, dated `rate` a second; 0: as fast as possible."""
+        which = ("--seed", str(self.seed), "--start", self.start, "--countries", str(self.countries))
+        order = ("--out-of-order", self.out_of_order) if self.out_of_order else ()
+        return ("--rate", str(rate), "--count", str(self.messages), *which, *order)
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -112,9 +124,7 @@ def fill(environ: Mapping[str, str], visits: Visits) -> tuple[Usage, Filled]:
 
     :raises Fatal: not all of them were acknowledged.
     """
-    world = ("--seed", str(visits.seed), "--start", visits.start, "--countries", "20")
-    flat_out = ("--rate", "0", "--count", str(visits.messages), "--summary", "json")
-    usage, output = run_module(("simulate", *flat_out, *world), environ)
+    usage, output = run_module(("simulate", *visits.simulated(0), "--summary", "json"), environ)
     filled = msgspec.json.decode(output, type=Filled)
     if filled.visits != visits.messages:
         message = f"of {visits.messages} visits Kafka has acknowledged {filled.visits}: try again"

@@ -35,15 +35,17 @@ class Usage(NamedTuple):
 
 
 class Module:
-    """A running `python -m ...`, whose standard output and log are kept."""
+    """A running `python -m ...`, or another program, whose standard output and log are kept."""
 
-    def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], output: IO[bytes], log: IO[bytes]) -> None:
-        self._name = " ".join(arguments)
+    def __init__(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], output: IO[bytes], log: IO[bytes]
+    ) -> None:
+        self._name = name
         self._output = output
         self._log = log
         self._began = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            command,
             cwd=ROOT,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -132,8 +134,15 @@ class Module:
 @contextmanager
 def started(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[Module]:
     """Start `python -m ...` in the project's folder; it does not outlive the context."""
+    with started_program(" ".join(arguments), [sys.executable, "-m", *arguments], environ) as module:
+        yield module
+
+
+@contextmanager
+def started_program(name: str, command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Module]:
+    """Start any program in the project's folder; it does not outlive the context."""
     with TemporaryFile() as output, TemporaryFile() as log:
-        module = Module(arguments, environ, output, log)
+        module = Module(name, command, environ, output, log)
         try:
             yield module
         finally:
@@ -146,6 +155,15 @@ def run_module(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Us
     :raises Fatal: it ended badly; the message shows the end of its log.
     """
     with started(arguments, environ) as module:
+        return module.wait(), module.output
+
+
+def run_program(name: str, command: Sequence[str], environ: Mapping[str, str]) -> tuple[Usage, bytes]:
+    """Run any program to its end, as `run_module` does; `name` stands for it in the error message.
+
+    :raises Fatal: it ended badly; the message shows the end of its log.
+    """
+    with started_program(name, command, environ) as module:
         return module.wait(), module.output
 
 

@@ -26,6 +26,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     seed: int
     start: str
+    countries: int
+    out_of_order: str
     seconds: float
     visits_per_s: float
     cpu_s: float
@@ -99,6 +101,10 @@ def add_visits(parser: argparse.ArgumentParser, messages: int | None) -> None:
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="another seed, other visits (default: 42)")
     start = "2026-01-01T00:00:00Z"
     parser.add_argument("--start", default=start, metavar="DATE", help=f"date of the first visit (default: {start})")
+    text = "entries of the board of countries, up to 5000 (default: 20)"
+    parser.add_argument("--countries", type=positive, default=20, metavar="N", help=text)
+    text = "date every visit up to so much earlier than its place in the log, such as 1d"
+    parser.add_argument("--out-of-order", default="", metavar="TIME", help=text)
 
 
 def add_processes(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +116,14 @@ def add_processes(parser: argparse.ArgumentParser) -> None:
 def visits_of(arguments: argparse.Namespace, messages: int | None = None) -> Visits:
     """Return the visits that the command line specifies."""
     number = arguments.messages if messages is None else messages
-    return Visits(number, arguments.partitions, arguments.seed, arguments.start)
+    return Visits(
+        messages=number,
+        partitions=arguments.partitions,
+        seed=arguments.seed,
+        start=arguments.start,
+        countries=arguments.countries,
+        out_of_order=arguments.out_of_order,
+    )
 
 
 def positive(text: str) -> int:

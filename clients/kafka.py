@@ -6,7 +6,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar, cast
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from clients import kafka_config
@@ -182,6 +190,20 @@ def offsets(
 
     with translated(f"offsets of topic {topic!r}", admin):
         return retried_while_leaders_move(listed)
+
+
+def bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the log's start, and its end as this consumer sees it: by its isolation level.
+
+    Both at once and on this thread: an admin client's answer takes a thread of its own, and two waits for the GIL.
+
+    :raises Fatal: as `offsets`.
+    """
+    at = TopicPartition(topic, partition)
+    with translated(f"offsets of topic {topic!r}"):
+        return retried_while_leaders_move(
+            lambda: consumer.get_watermark_offsets(at, timeout=kafka_config.REQUEST_TIMEOUT_S)
+        )
 
 
 def topic_config(admin: AdminClient, topic: str) -> dict[str, str]:

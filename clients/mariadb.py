@@ -107,7 +107,7 @@ def connect(login: Login, *, read_timeout_s: int = READ_TIMEOUT_S) -> Any:
         "password": login.password,
         "connect_timeout": CONNECT_TIMEOUT_S,
         "read_timeout": read_timeout_s,
-        "write_timeout": READ_TIMEOUT_S,
+        "write_timeout": read_timeout_s,  # to the connector both are names of one time-out, and this one wins
         "autocommit": False,
     }
     if login.database:

@@ -6,10 +6,10 @@ asyncio's server logs a traceback for every connection that it cannot accept, th
 import asyncio
 import errno
 import logging
-import resource
 from typing import Any
 
 from process.deadline import Deadline
+from process.descriptors import raised_limit
 from process.errors import ExitCode, Fatal
 
 LOG_AGAIN_S = 60.0
@@ -24,21 +24,18 @@ def connections_within_limit(most: int, *, reserve: int) -> int:
 
     :raises Fatal: not even one in ten fits.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = most + reserve
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    fitting = most if soft == resource.RLIM_INFINITY else min(most, soft - reserve)
+    limit = raised_limit(wanted)
+    fitting = min(most, limit - reserve)
     if fitting < most // 10:
         fewest = reserve + most // 10
         message = (
-            f"the limit of open files is {soft}, but the leaderboard needs {fewest}; raise it (ulimit -n {wanted})"
+            f"the limit of open files is {limit}, but the leaderboard needs {fewest}; raise it (ulimit -n {wanted})"
         )
         raise Fatal(message, ExitCode.CONFIG)
     if fitting < most:
         message = "the limit of open files is %d: %d connections at most; ulimit -n %d allows %d"
-        logger.warning(message, soft, fitting, wanted, most, extra={"action": "few_descriptors"})
+        logger.warning(message, limit, fitting, wanted, most, extra={"action": "few_descriptors"})
     return fitting
 
 

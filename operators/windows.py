@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 import bytewax.operators as op
@@ -117,12 +118,23 @@ def _boards_of(cells: _Cells) -> dict[str, dict[str, Amount]]:
 
 
 def _roll_up(windows: dict[int, _OpenWindow], lengths_s: tuple[int, ...]) -> Sums:
+    shortest, *longer = lengths_s
     sums: dict[Window, dict[str, Amount]] = {}
     for start, window in windows.items():
         for board, entries in _boards_of(window.cells).items():
-            for length_s in lengths_s:
-                add_to(sums, (length_s, window_start_of(start, length_s), board), entries)
-    return sums
+            sums[shortest, start, board] = entries
+    sums_by_length = {shortest: sums}
+    for length_s in longer:
+        finer = max(each for each in sums_by_length if length_s % each == 0)  # it has the fewest windows to add up
+        sums_by_length[length_s] = _coarser(sums_by_length[finer], length_s)
+    return dict(chain.from_iterable(each.items() for each in sums_by_length.values()))
+
+
+def _coarser(sums: Sums, length_s: int) -> dict[Window, dict[str, Amount]]:
+    coarser: dict[Window, dict[str, Amount]] = {}
+    for (_, start, board), entries in sums.items():
+        add_to(coarser, (length_s, window_start_of(start, length_s), board), entries)
+    return coarser
 
 
 def add_to(sums: dict[Window, dict[str, Amount]], window: Window, entries: Mapping[str, Amount]) -> None:

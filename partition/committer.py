@@ -17,7 +17,8 @@ from process.errors import ExitCode, Fatal, OnFatal
 logger = logging.getLogger(__name__)
 
 BACKLOG_S = 0.05  # commits 5 ms apart cost a backlog 8 % of its rate
-BACKLOG_BATCHES = 4  # half of what the source reads ahead: the other half is read meanwhile
+BACKLOG_COMMITS_PER_S = 80.0  # of all partitions together: 64 of them wait for 0.8 s
+BACKLOG_MESSAGES = 16_000  # half of what the source reads ahead: the other half is read meanwhile
 _STOP_S = 5.0
 
 
@@ -67,6 +68,10 @@ class _Handed(Generic[B]):
         self._batches.append(batch)
 
     @property
+    def begin(self) -> int:
+        return self._batches[0].begin
+
+    @property
     def newest(self) -> B:
         return self._batches[-1]
 
@@ -87,10 +92,11 @@ class Committer:
     Each sink hands over its half of a batch; the committer takes those of which it has both. Group commit: it
     begins as soon as the commit before has ended and a batch waits, with all that have gathered, but no sooner
     than the flush interval after it began the one before. A full batch means that more waits in the log, and no
-    reader waits for it in particular: then up to four batches gather, for 50 ms at most.
+    reader waits for it in particular: then up to 16,000 messages gather, for 50 ms at most, or longer where there
+    are many partitions.
 
-    `position` is where the database stands: the source reads it, and nothing else. `failure` is what ended the
-    thread, where the process outlives that.
+    `position` is where the database stands: all that the source relies on. `failure` is what ended the thread,
+    where the process outlives that.
     """
 
     def __init__(
@@ -110,6 +116,7 @@ class Committer:
         self._outputs = outputs
         self._totals = totals
         self._group = group
+        self._backlog_s = max(BACKLOG_S, owned.pipeline.partitions / BACKLOG_COMMITS_PER_S)
         self._cancellation = owned.cancellation
         self._on_fatal = on_fatal
         self._changed = threading.Condition()
@@ -121,6 +128,11 @@ class Committer:
     def start(self) -> None:
         """Start to commit."""
         self._thread.start()
+
+    @property
+    def ready_at(self) -> float:
+        """The time of the monotonic clock before which the next commit does not begin."""
+        return self._begun_at + self._group.flush_interval_s
 
     def add_outputs(self, batch: OutputBatch) -> None:
         """Take the outputs of the next batch.
@@ -183,8 +195,8 @@ class Committer:
         with self._changed:
             if not self._wait_for(self._complete, timeout_s):
                 return [], []
-            self._wait_for(lambda: False, self._begun_at + self._group.flush_interval_s - time.monotonic())
-            self._wait_for(self._is_gathered, self._begun_at + BACKLOG_S - time.monotonic())
+            self._wait_for(lambda: False, self.ready_at - time.monotonic())
+            self._wait_for(self._is_gathered, self._begun_at + self._backlog_s - time.monotonic())
             self._begun_at = time.monotonic()
             count = self._complete()
             outputs, sums = self._handed_outputs.take(count), self._handed_sums.take(count)
@@ -198,7 +210,8 @@ class Committer:
 
     def _is_gathered(self) -> bool:
         newest = self._handed_sums.newest
-        return newest.visits + newest.rejected < self._group.full_batch or self._complete() >= BACKLOG_BATCHES
+        is_full = newest.visits + newest.rejected >= self._group.full_batch
+        return not is_full or newest.end - self._handed_sums.begin >= BACKLOG_MESSAGES
 
     def _wait_for(self, condition: Callable[[], object], timeout_s: float) -> object:
         cancelled = self._cancellation.is_requested

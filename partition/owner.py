@@ -8,9 +8,11 @@ from confluent_kafka.admin import AdminClient
 
 from clients import kafka
 from partition.committer import Committer, GroupCommit, OutputsWriter, TotalsWriter
-from partition.ownership import OwnedPartition, take_ownership
+from partition.ownership import OwnedPartition, Shared, take_ownership
 from partition.pipeline import Pipeline
+from partition.producer import BATCH_BYTES, largest_batch
 from partition.provisioned import compare
+from partition.tail_consumers import TailConsumers
 from process.cancellation import Cancellation
 from process.descriptors import ensure_descriptors
 from process.errors import ExitCode, Fatal, OnFatal, raise_fatal
@@ -18,7 +20,7 @@ from settings import Settings
 
 _DESCRIPTORS = 128  # of the process itself, and of a cluster's connections
 _DESCRIPTORS_PER_PARTITION = 17  # consumer, producer, their brokers' connections, and MariaDB's
-_AT_ONCE = 8  # taking ownership is 0.1-0.3 s of waiting: one after another, 64 partitions took 13 s
+_AT_ONCE = 8  # taking ownership is 0.1 s of waiting: one after another, 64 partitions took 13 s
 
 OutputsWriterOf = Callable[[OwnedPartition], OutputsWriter]
 TotalsWriterOf = Callable[[OwnedPartition], TotalsWriter]
@@ -38,6 +40,9 @@ class PartitionOwner:
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
         self._pipeline: Pipeline | None = None
+        self._largest_batch = BATCH_BYTES
+        self._tails = TailConsumers(settings)
+        self._waiting = 0
         self._pool: ThreadPoolExecutor | None = None
         self._taken: dict[int, tuple[Future[Committer], Cancellation]] = {}
         self._all_stop_in_time = True
@@ -53,7 +58,9 @@ class PartitionOwner:
         """
         with self._lock:
             if self._pipeline is None:
-                self._pipeline = compare(self._settings, self.admin())
+                pipeline = compare(self._settings, self.admin())
+                self._largest_batch = largest_batch(self._settings, self.admin())
+                self._pipeline = pipeline
             return self._pipeline
 
     def partition_names(self) -> list[str]:
@@ -82,7 +89,9 @@ class PartitionOwner:
             cancellation = Cancellation()
             future = self._pool.submit(self._take, pipeline, partition, cancellation)
             self._taken[partition] = (future, cancellation)
-            return future
+            self._waiting += 1
+        future.add_done_callback(self._taken_or_not)
+        return future
 
     def of(self, partition: int) -> Committer:
         """Return the committer of a partition that this process owns: batches only come after it is owned.
@@ -108,6 +117,14 @@ class PartitionOwner:
         if pool:
             pool.shutdown()
 
+    def _taken_or_not(self, _: "Future[Committer]") -> None:
+        """Close what only taking ownership needs, when no partition waits for it any more."""
+        with self._lock:
+            self._waiting -= 1
+            last = self._waiting == 0
+        if last:
+            self._tails.close()
+
     def _descriptors_for(self, partitions: int) -> None:
         what = f"{partitions} partitions in this process"
         try:
@@ -118,7 +135,8 @@ class PartitionOwner:
     def _take(self, pipeline: Pipeline, partition: int, cancellation: Cancellation) -> Committer:
         if self.outputs is None or self.totals is None:
             raise RuntimeError("the Kafka sink and the MariaDB sink of this dataflow belong to another PartitionOwner")
-        owned = take_ownership(self._settings, self.admin(), pipeline, partition, cancellation)
+        shared = Shared(self._settings, pipeline, self._largest_batch, self.admin(), self._tails)
+        owned = take_ownership(shared, partition, cancellation)
         committer = Committer(
             owned,
             outputs=self.outputs(owned),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,13 +10,14 @@ from typing import NamedTuple
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from clients import kafka, mariadb
+from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
 from operators.last_read import LastRead, last_read_of
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
 from partition.tail import OutputTopic, OwnTransactionHangs, TailReader, cart_origin, reject_origin
+from partition.tail_consumers import TailConsumers
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -25,7 +26,6 @@ from settings import Settings
 logger = logging.getLogger(__name__)
 
 _LOCKED_S = 30.0
-_LARGEST_CART_BYTES = 1024  # a batch of one cart: 81 bytes of key, two names of 64 characters, and Kafka's own
 
 
 class Tails(NamedTuple):
@@ -33,6 +33,16 @@ class Tails(NamedTuple):
 
     carts: int
     rejects: int
+
+
+class Shared(NamedTuple):
+    """What a process needs for the ownership of any partition, and has once."""
+
+    settings: Settings
+    pipeline: Pipeline
+    largest_batch: int
+    admin: AdminClient
+    tails: TailConsumers
 
 
 @dataclass
@@ -53,9 +63,7 @@ class OwnedPartition:
         return self.connection.where
 
 
-def take_ownership(
-    settings: Settings, admin: AdminClient, pipeline: Pipeline, partition: int, cancellation: Cancellation
-) -> OwnedPartition:
+def take_ownership(shared: Shared, partition: int, cancellation: Cancellation) -> OwnedPartition:
     """Take the lock, fence the producer, read the tails and then the position.
 
     Nothing of another owner is changed before the lock is held.
@@ -63,14 +71,16 @@ def take_ownership(
     :raises Fatal: HELD when another dataflow owns it, DATA when the outputs are another pipeline's.
     :raises Cancelled: found between the steps.
     """
+    settings, pipeline = shared.settings, shared.pipeline
     connection = PartitionConnection(Login.dataflow(settings), settings.visits_topic, pipeline.topic_id, partition)
     with ExitStack() as undo:
         undo.callback(connection.close)
         try:
             connection.open(cancellation)
-            largest_batch = _largest_batch(settings, admin)
-            with closing(TailReader(settings, admin, partition)) as reader:
-                fenced_by = partial(fenced_producer, settings, partition, cancellation, largest_batch=largest_batch)
+            with shared.tails.borrowed() as consumer:
+                reader = TailReader(settings, shared.admin, partition, consumer=consumer)
+                size = shared.largest_batch
+                fenced_by = partial(fenced_producer, settings, partition, cancellation, largest_batch=size)
                 try:
                     producer, tails = _fence(settings, reader, pipeline, partition, fenced_by)
                 except OwnTransactionHangs as hanging:
@@ -83,19 +93,6 @@ def take_ownership(
     message = "%s owned from offset %d on"
     logger.info(message, connection.where, start, extra={"action": "owned", "partition": partition, "offset": start})
     return OwnedPartition(partition, pipeline, connection, producer, tails, start, cancellation)
-
-
-def _largest_batch(settings: Settings, admin: AdminClient) -> int:
-    """Return the bytes of a batch that both output topics take."""
-    carts, rejects = (kafka.largest_batch(admin, topic) for topic in (settings.carts_topic, settings.rejected_topic))
-    if carts < _LARGEST_CART_BYTES:
-        message = (
-            f"topic {settings.carts_topic!r} has max.message.bytes={carts}, but a cart can have "
-            f"{_LARGEST_CART_BYTES}; raise it: kafka-configs --alter --topic {settings.carts_topic} "
-            "--add-config max.message.bytes=1048588"
-        )
-        raise Fatal(message, ExitCode.CONFIG)
-    return min(carts, rejects)
 
 
 def _fence(

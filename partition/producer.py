@@ -1,12 +1,15 @@
 """Transactional producers, such as that of a partition's outputs: a new one fences every earlier one."""
 
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from clients import kafka, kafka_config
 from process.cancellation import Cancellation
 from process.deadline import Deadline
+from process.errors import ExitCode, Fatal
 from settings import Settings
 
 FENCED = frozenset(
@@ -21,8 +24,25 @@ FENCED = frozenset(
 
 BATCH_BYTES = 1_000_000  # librdkafka's default
 TRANSACTION_TIMEOUT_S = 10.0  # Kafka ends a transaction that is open for longer
+_LARGEST_CART_BYTES = 1024  # a batch of one cart: 81 bytes of key, two names of 64 characters, and Kafka's own
 _LIMIT_S = 30.0
 _STEP_S = 0.5
+
+
+def largest_batch(settings: Settings, admin: AdminClient) -> int:
+    """Return the bytes of a batch that both output topics take.
+
+    :raises Fatal: Kafka is unavailable or refuses, or the carts' topic does not take every cart.
+    """
+    carts, rejects = (kafka.largest_batch(admin, topic) for topic in (settings.carts_topic, settings.rejected_topic))
+    if carts < _LARGEST_CART_BYTES:
+        message = (
+            f"topic {settings.carts_topic!r} has max.message.bytes={carts}, but a cart can have "
+            f"{_LARGEST_CART_BYTES}; raise it: kafka-configs --alter --topic {settings.carts_topic} "
+            "--add-config max.message.bytes=1048588"
+        )
+        raise Fatal(message, ExitCode.CONFIG)
+    return min(carts, rejects)
 
 
 def fenced_producer(
@@ -51,6 +71,17 @@ def _batch_size(settings: Settings, largest_batch: int) -> int | str:
     return min(int(size), largest_batch) if size.isdecimal() else size  # what is no number librdkafka refuses
 
 
+def _connect(producer: Producer, settings: Settings) -> None:
+    """Wait until a broker is connected: init_transactions, where none is, waits for a timer of 500 ms.
+
+    The first answer comes by the connection to KAFKA_BOOTSTRAP_SERVERS, which librdkafka then closes; the second by
+    one that stays.
+    """
+    with suppress(KafkaException):  # init_transactions reports what is wrong
+        for topic in (settings.carts_topic, settings.rejected_topic):
+            producer.list_topics(topic, _STEP_S)
+
+
 def transactional_producer(
     settings: Settings,
     transactional_id: str,
@@ -76,6 +107,7 @@ def transactional_producer(
         producer = kafka_config.created(Producer, settings, configuration)
         deadline = Deadline(limit_s)
         while True:
+            _connect(producer, settings)
             try:
                 producer.init_transactions(_STEP_S)
                 return producer

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from clients import kafka, kafka_config
+from clients import kafka
 from clients.headers import headers_of
 from clients.kafka import offset_of
 from partition.headers import VISIT_HEADER
+from partition.tail_consumers import tail_consumer
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -84,37 +85,21 @@ class OwnTransactionHangs(Exception):  # noqa: N818 - what it means depends on t
 class TailReader:
     """Reads one partition of our topics, the outputs backwards, as a read_committed reader sees it."""
 
-    def __init__(self, settings: Settings, admin: AdminClient, partition: int) -> None:
+    def __init__(self, settings: Settings, admin: AdminClient, partition: int, *, consumer: Consumer) -> None:
         self._settings = settings
         self._admin = admin
         self._partition = partition
-        self._consumer = self._new_consumer("read_committed")
-        with kafka.translated("reading the output topics"):
-            for topic in (settings.carts_topic, settings.rejected_topic, settings.visits_topic):
-                # a partition assigned before its leader is known waits for a timer of 1 s
-                self._consumer.list_topics(topic, kafka_config.REQUEST_TIMEOUT_S)
-
-    def _new_consumer(self, isolation_level: str) -> Consumer:
-        own = {"group_id": self._settings.kafka_group_id, "enable_auto_commit": False, "enable_partition_eof": True}
-        exact = {"isolation_level": isolation_level, "auto_offset_reset": "error", "client_rack": ""}
-        quick = {"fetch_wait_max_ms": 10, "queued_max_messages_kbytes": 16_384}
-        with kafka.translated("reading the output topics"):
-            configuration = kafka_config.client_config(self._settings, quick, **own, **exact)
-            return kafka_config.created(Consumer, self._settings, configuration)
-
-    def close(self) -> None:
-        """Close the consumer."""
-        self._consumer.close()
+        self._consumer = consumer
 
     def last_origin(self, topic: OutputTopic) -> Origin | None:
         """Return the visit of any pipeline's latest output, if the last few records contain one."""
-        begin, end = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
+        begin, end = self.bounds(topic.name)
         origins = map(topic.origin_of, self.records(topic.name, max(begin, end - _FIRST_LOOK), end))
         return next((origin for origin in reversed(list(origins)) if origin), None)
 
     def bounds(self, topic: str) -> tuple[int, int]:
         """Return the log's start and its end, as a read_committed reader sees it."""
-        return self._bounds(topic, IsolationLevel.READ_COMMITTED)
+        return kafka.bounds(self._consumer, topic, self._partition)
 
     def tail(self, topic: OutputTopic, pipeline_id: str, topic_id: str) -> int:
         """Return the offset of the visit of our latest output, or NOTHING.
@@ -142,10 +127,10 @@ class TailReader:
     def _visible_bounds(self, topic: OutputTopic, ours: tuple[str, str, int]) -> tuple[int, int]:
         # An open transaction hides what is committed behind it, perhaps our own latest outputs. Ours has ended: it
         # is fenced. So all of ours lies before the present end: wait until that is readable.
-        _, end = self._bounds(topic.name, IsolationLevel.READ_UNCOMMITTED)
+        end = self._written_end(topic.name)
         deadline, own_deadline = Deadline(_OPEN_TRANSACTION_S), Deadline(_OWN_TRANSACTION_S)
         while True:
-            begin, visible = self._bounds(topic.name, IsolationLevel.READ_COMMITTED)
+            begin, visible = self.bounds(topic.name)
             if visible >= end:
                 return begin, end
             if own_deadline.passed:
@@ -161,17 +146,15 @@ class TailReader:
 
     def _refuse_own(self, topic: OutputTopic, visible: int, ours: tuple[str, str, int]) -> None:
         """Refuse if the open transaction is one of ours; its first record is where the readable part ends."""
-        with closing(self._new_consumer("read_uncommitted")) as consumer:
+        with closing(tail_consumer(self._settings, "read_uncommitted")) as consumer:
             first = next(self.records(topic.name, visible, visible + 1, consumer), None)
         origin = topic.origin_of(first) if first else None
         if origin and origin[:3] == ours:
             raise OwnTransactionHangs(topic.name, visible, origin.offset)
 
-    def _bounds(self, topic: str, isolation: IsolationLevel) -> tuple[int, int]:
-        def at(spec: OffsetSpec) -> int:
-            return kafka.offsets(self._admin, topic, [self._partition], spec, isolation)[self._partition]
-
-        return at(OffsetSpec.earliest()), at(OffsetSpec.latest())
+    def _written_end(self, topic: str) -> int:
+        isolation = IsolationLevel.READ_UNCOMMITTED
+        return kafka.offsets(self._admin, topic, [self._partition], OffsetSpec.latest(), isolation)[self._partition]
 
     def records(
         self, topic: str, begin: int, end: int, consumer: Consumer | None = None
@@ -188,6 +171,8 @@ class TailReader:
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise kafka.fatal_of(error, f"reading topic {topic!r} partition {self._partition}")
+                if (message.topic(), message.partition()) != (topic, self._partition):
+                    continue  # of what was assigned before
                 if offset_of(message) >= end:
                     return
                 if error is None:

@@ -106,6 +106,8 @@ class Delivery:
         taken = self._producer.produce_batch(
             self._topics.carts, given, partition=self._partition, on_delivery=self._on_cart
         )
+        if taken == len(given):
+            return []
         refused = [cart for cart in given if "_error" in cart]
         if len(given) - taken != len(refused):
             message = f"{self.where}: {taken} of {len(given)} carts queued, {len(refused)} refused"

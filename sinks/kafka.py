@@ -36,11 +36,17 @@ class OutputsWriter:
         :raises Cancelled: found every two seconds.
         """
         tails = self._owned.tails
-        carts = [cart for batch in batches for cart in batch.carts if cart[0] > tails.carts]
+        carts = [cart for batch in batches for cart in _carts_beyond(tails.carts, batch)]
         rejects = [reject for batch in batches for reject in batch.rejects if offset_of(reject.message) > tails.rejects]
         if carts or rejects:
             delivery = Delivery(self._owned.producer, self._topics, self._owned.partition, carts, rejects)
             OutputTransaction(self._owned, delivery).run()
+
+
+def _carts_beyond(offset: int, batch: OutputBatch) -> Sequence[tuple[int, str]]:
+    if batch.begin > offset:
+        return batch.carts
+    return [cart for cart in batch.carts if cart[0] > offset]
 
 
 class _OutputsPartition(StatefulSinkPartition[OutputBatch, None]):

@@ -84,9 +84,8 @@ class OutputTransaction:
         :raises Fatal: by neither.
         """
         if error.code() == KafkaError._STATE:
-            self._outcome_of(
-                lambda: self._producer.flush(STEP_S) == 0
-            )  # a delivery has failed: its report gives the reason
+            # A delivery has failed: its report gives the reason.
+            self._outcome_of(lambda: self._producer.flush(STEP_S) == 0)
             if self._delivery.too_large:
                 self._resends_left = _RESENDS
                 return True
@@ -185,24 +184,20 @@ class OutputTransaction:
         return self._course.fenced(self._where, error, transactional_id=self._delivery.transactional_id, lock_held=held)
 
     def _outcome_of(self, step: Callable[[], bool]) -> KafkaError | bool:
+        """Run a step; return what it returns, or the error of Kafka that it raises."""
         self._course.mark()
-        outcome = _outcome_of(step)
-        self._course.mark()
-        return outcome
-
-
-def _outcome_of(step: Callable[[], bool]) -> KafkaError | bool:
-    """Run a step; return what it returns, or the error of Kafka that it raises."""
-    try:
-        return step()
-    except KafkaException as error:
-        return _kafka_error(error)
-    except SystemError as error:
-        # What confluent-kafka raises when the producer was fenced while it ran a callback: the reason is the cause
-        # or, if another callback came between, lost; then the next step has it.
-        if isinstance(error.__cause__, KafkaException):
-            return _kafka_error(error.__cause__)
-        return KafkaError(KafkaError._FAIL, str(error), retriable=True)
+        try:
+            return step()
+        except KafkaException as error:
+            return _kafka_error(error)
+        except SystemError as error:
+            # What confluent-kafka raises when the producer was fenced while it ran a callback: the reason is the
+            # cause or, if another callback came between, lost; then the next step has it.
+            if isinstance(error.__cause__, KafkaException):
+                return _kafka_error(error.__cause__)
+            return KafkaError(KafkaError._FAIL, str(error), retriable=True)
+        finally:
+            self._course.mark()
 
 
 def _kafka_error(error: KafkaException) -> KafkaError:

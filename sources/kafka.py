@@ -15,8 +15,9 @@ from settings import Settings
 from sources.reader import LARGE_BATCH_BYTES, ConsumerCloser, PartitionReader, size_of
 from sources.topic_watch import TopicWatch
 
-BATCHES_AHEAD = 8
+MESSAGES_AHEAD = 32_000  # of each partition, whatever the size of a batch
 BYTES_AHEAD = 128 * 1024 * 1024  # of all partitions together, but at least one large batch of each
+_COMMITTING = timedelta(milliseconds=3)
 _IDLE = timedelta(milliseconds=10)
 _ASLEEP = timedelta(milliseconds=50)  # after a second without a message: half the CPU time
 _FALLS_ASLEEP_S = 1.0
@@ -28,8 +29,7 @@ _GROUP_COMMIT_S = 2.0
 class _Ahead:
     """What was sent and is not committed yet: so many offsets and bytes may wait, and no more."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
-        self._max_offsets = BATCHES_AHEAD * settings.batch_messages
+    def __init__(self, partitions: int) -> None:
         self._max_bytes = max(BYTES_AHEAD // partitions, LARGE_BATCH_BYTES)
         self._batches: deque[tuple[int, int]] = deque()
         self._bytes = 0
@@ -43,17 +43,19 @@ class _Ahead:
             self._bytes -= self._batches.popleft()[1]
 
     def is_full(self, sent: int, position: int) -> bool:
-        return sent - position >= self._max_offsets or self._bytes >= self._max_bytes
+        return sent - position >= MESSAGES_AHEAD or self._bytes >= self._max_bytes
 
 
 class _OwnedReading:
     """One owned partition: what is read of it is sent on, as far as its committer allows."""
 
-    def __init__(self, committer: Committer, reader: PartitionReader, ahead: _Ahead) -> None:
+    def __init__(self, committer: Committer, reader: PartitionReader, ahead: _Ahead, full_batch: int) -> None:
         self.committer = committer
         self.reader = reader
+        self._full_batch = full_batch
         self._ahead = ahead
         self._sent = committer.owned.start
+        self._more_waits = False
         self._received_at = self._group_committed_at = 0.0
 
     def next(self, partition: int) -> RawBatch | None:
@@ -65,23 +67,37 @@ class _OwnedReading:
         self._ahead.drop_committed(position)
         if self._sent_all() and position >= self._sent:
             raise StopIteration
+        self._more_waits = False
         if self._sent_all() or self._ahead.is_full(self._sent, position):
             return None
         messages = self.reader.consume()
         if self.reader.read == self._sent:
             return None
         if messages:
+            size = size_of(messages)
             self._received_at = time.monotonic()
-            self._ahead.add(self.reader.read, size_of(messages))
+            self._ahead.add(self.reader.read, size)
+            self._more_waits = len(messages) >= self._full_batch or size >= LARGE_BATCH_BYTES
         batch = RawBatch(partition, self._sent, self.reader.read, messages)
         self._sent = self.reader.read
         return batch
 
-    def rest(self) -> timedelta:
-        """Return how long to wait after there was nothing to send."""
-        if self._sent_all() or self._ahead.is_full(self._sent, self.committer.position):
+    def rest(self) -> timedelta | None:
+        """Return how long to wait before the next batch; None where more than the last one waits in the log.
+
+        What is read before the committer may begin would wait there: it is read then, in one batch.
+        """
+        if self._more_waits:
+            return None
+        position = self.committer.position
+        if self._sent_all() or self._ahead.is_full(self._sent, position):
             return _WAIT_FOR_COMMITTER
-        return _IDLE if time.monotonic() - self._received_at < _FALLS_ASLEEP_S else _ASLEEP
+        now = time.monotonic()
+        if now < self.committer.ready_at:
+            return timedelta(seconds=self.committer.ready_at - now)
+        if now - self._received_at >= _FALLS_ASLEEP_S:
+            return _ASLEEP
+        return _IDLE if position >= self._sent else _COMMITTING
 
     def commit_group_if_due(self) -> None:
         """Show the lag to Kafka's tools every 2 s."""
@@ -144,7 +160,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             if failure:
                 raise failure
         batch = self._reading.next(self._partition)
-        self._rest = None if batch else self._reading.rest()
+        self._rest = self._reading.rest()
         if batch is None:
             self._reading.commit_group_if_due()
         return batch
@@ -196,4 +212,4 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
         """
         partitions = self.owner.pipeline().partitions
         reader = PartitionReader(self._settings, self.owner.admin(), partition, partitions, committer.owned.start)
-        return _OwnedReading(committer, reader, _Ahead(self._settings, partitions))
+        return _OwnedReading(committer, reader, _Ahead(partitions), self._settings.batch_messages)

@@ -26,7 +26,10 @@ Row = tuple[int, datetime, str, str]
 
 
 class Sent(NamedTuple):
-    """One message, and what it is: a visit (its date in milliseconds since 1970), or why it is rejected."""
+    """One message, and what it is: a visit (its date in milliseconds since 1970), or why it is rejected.
+
+    A hidden one takes an offset and is never read: a control record, or a part of an aborted transaction.
+    """
 
     partition: int
     value: bytes | None
@@ -35,11 +38,12 @@ class Sent(NamedTuple):
     action: str = ""
     duration_s: int = 0
     reason: str | None = None
+    hidden: bool = False
 
     @property
     def cart_line(self) -> str | None:
         """The cart line of its abandoned cart."""
-        if self.reason or self.action != "SHOPPING_CART":
+        if self.hidden or self.reason or self.action != "SHOPPING_CART":
             return None
         quoted = '"' + self.country.replace('"', '""') + '"' if set(self.country) & set(',"') else self.country
         return f"{_iso(self.date_ms)},{quoted},{self.action},{self.duration_s}"
@@ -87,16 +91,20 @@ class Truth:
         for partition, end in next_offsets.items():
             assert end >= self._at[partition], f"partition {partition} went back to {end}"
             for message in self.log[partition][self._at[partition] : end]:
-                if message.reason is None:
+                if message.reason is None and not message.hidden:
                     self._add(message)
             self._at[partition] = end
         return {row: (total[0], total[1]) for row, total in self.totals.items()}
 
     def counts(self, partition: int, end: int) -> tuple[int, int, int]:
         """Return messages, visits and rejected of a partition up to an offset."""
-        part = self.log[partition][:end]
+        part = [message for message in self.log[partition][:end] if not message.hidden]
         rejected = sum(1 for message in part if message.reason)
         return len(part), len(part) - rejected, rejected
+
+    def messages(self) -> int:
+        """Return how many messages there are to be read."""
+        return sum(not message.hidden for log in self.log.values() for message in log)
 
     def carts(self) -> dict[int, list[tuple[int, str]]]:
         """Return offset and cart line of each cart, by partition, in order."""
@@ -108,7 +116,11 @@ class Truth:
     def rejects(self) -> dict[int, list[tuple[int, bytes | None, str]]]:
         """Return offset, value and reason of each reject, by partition, in order."""
         return {
-            partition: [(at, message.value, message.reason) for at, message in enumerate(log) if message.reason]
+            partition: [
+                (at, message.value, message.reason)
+                for at, message in enumerate(log)
+                if message.reason and not message.hidden
+            ]
             for partition, log in self.log.items()
         }
 

@@ -8,8 +8,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Producer
 
-from clients import kafka, mariadb
-from clients.mariadb import Login
+from clients import kafka
 from ops.provision import provision
 from ops.servers import Servers
 from ops.servers.kafka import Kafka
@@ -19,10 +18,11 @@ from partition.ownership import OwnedPartition
 from partition.producer import fenced_producer
 from process.errors import ExitCode, Fatal
 from settings import Settings
+from tests.faults.administrator import kill_connections
 from tests.integration.parts import owned
 from tests.integration.test_kafka_sink import Interrupted, batch, sink_of, transaction_of, values
 from tests.proxy import Proxy
-from tests.support import ends, own_names, query, remove, wait_until
+from tests.support import ends, own_names, remove, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 
@@ -153,12 +153,3 @@ def test_another_producer(settings: Settings, lock_lost: bool, words: str) -> No
     assert ended.code == ExitCode.ABORTED
     assert words.format(carts=settings.carts_topic) in ended.message
     assert committed_by_the_next_owner(settings) == [b"0", b"1"]
-
-
-def kill_connections(settings: Settings) -> None:
-    """End the dataflow's connections to MariaDB, as an administrator does."""
-    listed = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?"
-    connection = mariadb.connect(Login.admin(settings))
-    for (number,) in query(settings, listed, (settings.mariadb_user,)):
-        connection.cursor().execute(f"KILL {number}")
-    connection.close()

@@ -1,15 +1,13 @@
 """What stands still without an error: a process that hangs, a clock that was set back. It is found, and restarted."""
 
-import os
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
 from settings import Settings
+from tests.faults.clock import Clock
 from tests.pipeline import check_all, ops_run, progressed, running
 from tests.support import produce, wait_until
 from tests.traffic import Sent, Truth, traffic
@@ -23,34 +21,10 @@ def sent() -> list[Sent]:
     return traffic(2 * HALF, seed=31)
 
 
-class Clock:
-    """The system clock of a test's processes: it can be set; their monotonic clock stays right, as a machine's does."""
-
-    def __init__(self, compiler: str, folder: Path) -> None:
-        self._offset = folder / "offset"
-        library = folder / "clock.so"
-        source = Path(__file__).with_name("clock.c")
-        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
-        self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self._offset)}
-        self.set(0)
-
-    def set(self, offset_s: int) -> None:
-        """Set it so many seconds off the right time, at once."""
-        draft = self._offset.with_suffix(".new")
-        draft.write_text(str(offset_s))
-        draft.rename(self._offset)
-
-
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
     """A clock of the test's own."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        missing = "no C compiler (cc): without one no clock can be set for one process alone"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Clock(compiler, tmp_path)
+    return Clock(tmp_path)
 
 
 def send(settings: Settings, messages: list[Sent]) -> None:

@@ -1,14 +1,12 @@
 """Servers that stop and return, locks, stopped processes: the promises hold during and after."""
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-import mariadb as driver
 import psutil
 import pytest
 
@@ -16,37 +14,27 @@ from clients import mariadb
 from clients.mariadb import Login
 from ops.servers import Servers
 from settings import Settings
+from tests.faults.administrator import kill_connections
+from tests.faults.load import flowing
 from tests.pipeline import Log, check_all, check_promise_1, ops, ops_run, progressed, running
-from tests.support import produce, query, wait_until
+from tests.support import produce, wait_until
 from tests.traffic import Sent, Truth, traffic
 
 MESSAGES = 30_000
 INTERRUPTED = -signal.SIGINT
-NO_SUCH_THREAD = 1094
+PER_S = 4000
+STEP_S = 0.1
 
 
-@contextmanager
-def sending(settings: Settings, sent: list[Sent], *, per_s: int = 4000) -> Iterator[None]:
+def sending(settings: Settings, sent: list[Sent]) -> AbstractContextManager[None]:
     """Send for as long as it takes, whatever happens to Kafka meanwhile."""
-    failures: list[BaseException] = []
+    step = int(PER_S * STEP_S)
+    parts = (sent[at : at + step] for at in range(0, len(sent), step))
 
-    def send() -> None:
-        began = time.monotonic()
-        try:
-            for at in range(0, len(sent), per_s // 10):
-                part = sent[at : at + per_s // 10]
-                produce(settings, [(message.partition, message.value) for message in part])
-                time.sleep(max(0.0, began + at / per_s - time.monotonic()))  # the rate of the load
-        except BaseException as error:
-            failures.append(error)
+    def send(part: list[Sent]) -> None:
+        produce(settings, [(message.partition, message.value) for message in part])
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-    assert not failures, failures
+    return flowing(send, parts, every_s=STEP_S)
 
 
 def disturb(
@@ -144,17 +132,6 @@ def test_connections_killed_by_an_administrator(
             wait_until(lambda: progressed(settings) == log.length, deadline_s=90, what=f"{log.length} counted")
         assert runner.children() == before
     check_all(settings, log.truth)
-
-
-def kill_connections(settings: Settings) -> None:
-    """KILL all of the dataflow's connections; one may have ended already."""
-    listed = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?"
-    for (connection,) in query(settings, listed, (settings.mariadb_user,)):
-        try:
-            query(settings, f"KILL {connection}")
-        except driver.Error as error:
-            if error.errno != NO_SUCH_THREAD:
-                raise
 
 
 def test_rows_locked_by_another_connection(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:

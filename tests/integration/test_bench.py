@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
+from bench import results
 from bench.transactions import control_records
 from clients import kafka, kafka_config, mariadb
 from clients.mariadb import Login
@@ -102,6 +104,65 @@ def test_every_transaction_is_a_control_record(settings: Settings) -> None:
             producer.produce(settings.carts_topic, b"a cart", partition=partition)
         producer.commit_transaction(30)
     assert control_records(settings, 4, outputs=5) == 4
+
+
+def test_floors_count_every_visit_and_cart(bench: Any) -> None:
+    """Each does a part more of the work, and what it folds holds all visits; the pipeline finds the same carts."""
+    boards = {"action_5_s": MESSAGES, "country_5_s": MESSAGES}
+    (pipeline,) = runs_of(bench("pipeline", "--messages", str(MESSAGES)))
+    for work, more in (("consume", {}), ("fold", boards), ("carts", boards | {"carts": pipeline["counts"]["carts"]})):
+        (run,) = runs_of(bench("floor", "--work", work, "--messages", str(MESSAGES)))
+        check_figures(run, f"floor_{work}")
+        run["counts"].pop("duration_s", None)
+        assert run["counts"] == {"messages": MESSAGES} | more
+
+
+def test_startup_ends_at_the_first_row(bench: Any) -> None:
+    """And when each of the partitions has been read."""
+    (run,) = runs_of(bench("startup", "--partitions", "3"))
+    assert (run["case"], run["partitions"]) == ("startup", 3)
+    assert 0 < run["first_row_s"] <= run["all_partitions_s"]
+    check_machine(run)
+
+
+def test_junk_is_rejected_whole(bench: Any) -> None:
+    """The memory is that of the dataflow, which has held 20 MB at least."""
+    (run,) = runs_of(bench("junk", "--messages", "3", "--partitions", "2"))
+    check_figures(run, "junk", messages=3)
+    assert run["counts"] == {"messages": 3, "rejected": 3}
+
+
+def test_writes_counts_rows_and_transactions(bench: Any) -> None:
+    """Few for so many visits. MariaDB's counters are the server's: other tests on it can only make them larger."""
+    (run,) = runs_of(bench("writes", "--messages", str(MESSAGES), "--countries", "12"))
+    check_figures(run, "writes")
+    counts = run["counts"]
+    assert 0 < counts["kafka_transactions"] <= counts["mariadb_transactions"]
+    assert 0 < counts["rows"] <= counts["rows_added_to"]
+    assert max(counts["kafka_transactions"], counts["rows"]) < MESSAGES / 20
+
+
+def test_shuffled_dates_fill_more_windows(bench: Any) -> None:
+    """Dated up to a day earlier than their place in the log: all the visits, in the windows of a day."""
+    (run,) = runs_of(bench("writes", "--messages", str(MESSAGES), "--out-of-order", "1d"))
+    assert run["out_of_order"] == "1d"
+    assert run["counts"]["visits"] == MESSAGES
+    assert run["counts"]["rows"] > 24 * 60
+
+
+def test_a_suite_writes_results_and_a_document(bench: Any, tmp_path: Path) -> None:
+    """Two cases that share their topics; a second suite of another case keeps them."""
+    file = ("--results", str(tmp_path / "results.json"), "--rounds", "1", "--scale", "0.001")
+    for only in (("floor_carts", "stock"), ("startup_4",)):
+        done = bench("suite", *file, "--only", *only)
+        assert done.returncode == 0, done.stderr[-4000:]
+    found = results.read(tmp_path / "results.json")
+    assert [case.name for case in found.cases] == ["floor_carts", "stock", "startup_4"]
+    assert [len(case.measurements) for case in found.cases] == [1, 1, 1]
+    assert [run["messages"] for run in found.cases[0].measurements[0].runs] == [2000, 8000]
+    assert set(found.versions) >= {"python", "bytewax", "librdkafka", "kafka", "mariadb-server", "java"}
+    assert set(found.machine) == {"cpu", "cores", "memory", "kernel"}
+    assert "## Start-up" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_stock_counts_every_visit_or_reports_it_late(bench: Any) -> None:

@@ -5,11 +5,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
 
+from clients import mariadb
+from clients.mariadb import ConnectionLost, Login
 from partition import committer
 from partition import position as position_module
 from process.errors import Fatal
@@ -29,6 +31,21 @@ from tests.integration.totals import (
 from tests.support import query, wait_until
 
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
+
+
+@pytest.mark.parametrize(("read_timeout_s", "answered"), [(1, False), (12, True)])
+def test_a_response_is_awaited_for_as_long_as_the_caller_says(
+    settings: Settings, read_timeout_s: int, answered: bool
+) -> None:
+    """Whether that is less or more than the default of 10 s."""
+    connection = mariadb.connect(Login.dataflow(settings), read_timeout_s=read_timeout_s)
+    sleeps = "SELECT SLEEP(10.5)"
+    with closing(connection), mariadb.translated("sleeping"):
+        if answered:
+            connection.cursor().execute(sleeps)
+        else:
+            with pytest.raises(ConnectionLost), mariadb.translated("sleeping"):
+                connection.cursor().execute(sleeps)
 
 
 def test_killed_between_update_and_commit(settings: Settings) -> None:

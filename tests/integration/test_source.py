@@ -1,5 +1,6 @@
 """The source: contiguous batches in order, never too far ahead of the committer."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,8 @@ from confluent_kafka import Producer, TopicPartition
 from clients import kafka, kafka_config
 from process.errors import ExitCode, Fatal
 from settings import Settings
-from sources.kafka import BATCHES_AHEAD, BYTES_AHEAD
+from sources import kafka as source_module
+from sources.kafka import BYTES_AHEAD
 from sources.reader import LARGE_BATCH_BYTES
 from tests.integration.parts import Reader, reading
 from tests.support import ends, produce, query, wait_until
@@ -18,7 +20,7 @@ from tests.unit.samples import visit_bytes
 pytestmark = pytest.mark.environment(VISITS_PARTITIONS="1")
 
 MIB = 1024 * 1024
-LIVE, ASLEEP = timedelta(milliseconds=10), timedelta(milliseconds=50)
+COMMITTING, LIVE, ASLEEP = timedelta(milliseconds=3), timedelta(milliseconds=10), timedelta(milliseconds=50)
 
 
 def send(settings: Settings, messages: int) -> None:
@@ -88,12 +90,13 @@ def test_gaps_are_part_of_a_batch(settings: Settings) -> None:
     assert reader.offsets == [*range(10), *range(22, 32)]
 
 
-def test_nothing_is_read_while_the_committer_is_far_behind(settings: Settings) -> None:
-    """That is the back-pressure: some batches ahead of the position; it resumes when that follows."""
+def test_nothing_is_read_while_the_committer_is_far_behind(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is the back-pressure: so many messages ahead of the position; it resumes when that follows."""
+    monkeypatch.setattr(source_module, "MESSAGES_AHEAD", 800)
     send(settings, 3000)
     with reading(replace(settings, batch_messages=100)) as reader:
         reader.read_until(lambda: is_full(reader), what="it waits for the committer", counting=False)
-        assert BATCHES_AHEAD * 100 <= reader.end < (BATCHES_AHEAD + 1) * 100
+        assert 800 <= reader.end < 900
         for _ in range(20):
             assert reader.read() is None
         reader.committer.position = reader.end
@@ -116,16 +119,34 @@ def test_no_empty_batch_is_sent(settings: Settings) -> None:
 
 
 def test_it_is_awake_while_visits_come(settings: Settings) -> None:
-    """At the live end it polls every 10 ms, after an idle second every 50 ms, and at once after a batch."""
+    """At the live end it polls every 10 ms, every 3 ms during a commit, and after an idle second every 50 ms."""
     with reading(settings) as reader:
         reader.read_until(lambda: reader.rest() > LIVE, what="it is idle")
         assert reader.rest() <= ASLEEP
         send(settings, 1)
         reader.read_until(lambda: reader.end == 1, what="the visit is sent")
-        assert reader.part.next_awake() is None
+        assert timedelta(0) < reader.rest() <= COMMITTING
         assert reader.read() is None
-        assert timedelta(0) < reader.rest() <= LIVE
+        assert COMMITTING < reader.rest() <= LIVE
         reader.read_until(lambda: reader.rest() > LIVE, what="it is idle again")
+
+
+def test_it_reads_on_at_once_while_more_waits(settings: Settings) -> None:
+    """A full batch means that more waits in the log."""
+    send(settings, 200)
+    with reading(replace(settings, batch_messages=100)) as reader:
+        reader.read_until(lambda: reader.end == 100, what="one batch sent", counting=False)
+        assert reader.part.next_awake() is None
+
+
+def test_it_reads_when_the_committer_may_begin(settings: Settings) -> None:
+    """What it read before would wait there: it is read in one batch then."""
+    with reading(replace(settings, flush_interval_ms=60_000)) as reader:
+        reader.read_until(lambda: reader.rest() > LIVE, what="it is idle")
+        send(settings, 1)
+        reader.committer._begun_at = time.monotonic()
+        wait_until(reader.read, deadline_s=30, what="the visit is sent")
+        assert timedelta(seconds=10) < reader.rest() <= timedelta(seconds=60)
 
 
 def test_stop_at_end_means_the_read_committed_end(settings: Settings) -> None:

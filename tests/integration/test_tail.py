@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -9,6 +10,7 @@ from confluent_kafka import Producer, TopicPartition
 from clients import kafka, kafka_config
 from partition import tail as tail_module
 from partition.tail import NOTHING, Origin, OutputTopic, TailReader, cart_origin, reject_origin
+from partition.tail_consumers import TailConsumers
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.support import ends, wait_until
@@ -34,9 +36,8 @@ def producer(settings: Settings) -> Producer:
 @pytest.fixture
 def reader(settings: Settings) -> Iterator[TailReader]:
     """The reader of partition 0."""
-    reader = TailReader(settings, kafka.admin_client(settings), 0)
-    yield reader
-    reader.close()
+    with closing(TailConsumers(settings)) as consumers, consumers.borrowed() as consumer:
+        yield TailReader(settings, kafka.admin_client(settings), 0, consumer=consumer)
 
 
 @pytest.fixture
@@ -79,7 +80,9 @@ def test_records_of_others_are_passed_over(reader: TailReader, carts: OutputTopi
 def test_any_pipelines_last_output_is_known(reader: TailReader, carts: OutputTopic, producer: Producer) -> None:
     """So two databases do not share a topic unseen."""
     send(producer, carts.name, [key(8), key(3, pipeline="f" * 32), "no origin"], ends_by=producer.commit_transaction)
-    assert reader.last_origin(carts) == Origin("f" * 32, TOPIC_ID, 0, 3)
+    # the broker writes its commit markers a moment after it has answered a commit
+    last = wait_until(lambda: reader.last_origin(carts), deadline_s=30, what="a committed cart")
+    assert last == Origin("f" * 32, TOPIC_ID, 0, 3)
 
 
 def test_an_emptied_topic_has_no_tail(

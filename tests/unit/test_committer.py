@@ -174,10 +174,11 @@ def test_the_flush_interval_is_the_shortest_time_between_two_commits() -> None:
         assert began[3] - began[0] >= 3 * interval_s * 0.9
 
 
-@pytest.mark.parametrize(("last", "why"), [(400, "four batches have gathered"), (399, "one is not full")])
+@pytest.mark.parametrize(("last", "why"), [(400, "400 messages have gathered"), (399, "one is not full")])
 def test_full_batches_gather(last: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More waits in the log: fewer and larger commits, until four have gathered or the backlog ends."""
+    """More waits in the log: fewer and larger commits, until enough have gathered or the backlog ends."""
     monkeypatch.setattr(committer_module, "BACKLOG_S", 30.0)
+    monkeypatch.setattr(committer_module, "BACKLOG_MESSAGES", 400)
     with committing() as bench:
         bench.visits(0, 1)
         bench.wait_for_position(1)

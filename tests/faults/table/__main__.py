@@ -9,35 +9,20 @@ Examples:
 """
 
 import argparse
+import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from traceback import extract_tb
 
 from ops.servers import ROOT
-from tests.faults.table.arena import TableServers, arena
 from tests.faults.table.report import Row, document
-from tests.faults.table.scenarios import SCENARIOS, Scenario
+from tests.faults.table.scenario import Scenario, run
+from tests.faults.table.scenarios import SCENARIOS
+from tests.faults.table.servers import TableServers
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
-
-
-def run(scenario: Scenario, servers: TableServers, folder: Path, seed: int) -> Row:
-    """Run one scenario; any assertion that fails is its result."""
-    began = time.monotonic()
-    with arena(servers, folder, seed) as place, place.running():
-        with place.watching():
-            with place.flowing():
-                place.wait_for_progress(1000)
-                proof = scenario.act(place)
-                servers.calm()
-            recovery_s = place.wait_until_all_is_counted()
-        assert not place.watched.faults, place.watched.faults
-        place.check()
-        place.check_the_end()
-        checks, messages = place.watched.checks, place.watched.highest
-    return Row(scenario.name, scenario.description, proof, checks, messages, recovery_s, time.monotonic() - began)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,29 +36,51 @@ def main(argv: Sequence[str]) -> int:
     if arguments.list:
         print("\n".join(names))
         return 0
-    rows, failed = [], []
-    with TemporaryDirectory(prefix="faults-") as folder:
-        servers = TableServers(Path(folder).resolve())
-        try:
-            for scenario in SCENARIOS:
-                if arguments.only and scenario.name not in arguments.only:
-                    continue
-                place = Path(folder) / scenario.name
-                place.mkdir()
-                try:
-                    row = run(scenario, servers, place, arguments.seed)
-                    rows.append(row)
-                    print(f"PASS {row.name}: {row.proof}; recovered in {row.recovery_s:.1f} s", flush=True)
-                except BaseException as error:
-                    if isinstance(error, KeyboardInterrupt):
-                        raise
-                    failed.append(scenario.name)
-                    print(f"FAIL {scenario.name}: {error}", flush=True)
-        finally:
-            servers.delete()
+    for number in (signal.SIGTERM, signal.SIGINT):  # an orderly end: the servers are stopped
+        signal.signal(number, signal.default_int_handler)
+    wanted = arguments.only or names
+    rows, failed = run_all([scenario for scenario in SCENARIOS if scenario.name in wanted], arguments.seed)
+    minutes = sum(row.seconds for row in rows) / 60
+    print(f"{len(rows)} passed in {minutes:.0f} min, {len(failed)} failed {' '.join(failed)}")
     if not arguments.only:
         DOCUMENT.write_text(document(rows, failed, arguments.seed), encoding="utf-8")
     return 1 if failed else 0
+
+
+def run_all(scenarios: Sequence[Scenario], seed: int) -> tuple[list[Row], list[str]]:
+    """Run one scenario after the other; return the rows of those that passed, and the names of the others."""
+    rows: list[Row] = []
+    failed: list[str] = []
+    with TemporaryDirectory(prefix="faults-") as name:
+        folder = Path(name).resolve()
+        servers = TableServers(folder)
+        try:
+            for scenario in scenarios:
+                place = folder / scenario.name
+                place.mkdir()
+                try:
+                    rows.append(run(scenario, servers, place, seed))
+                    print(f"PASS {described(rows[-1])}", flush=True)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # pytest's own failures are no Exception
+                    failed.append(scenario.name)
+                    print(f"FAIL {scenario.name}: {error!r} {where(error)}", flush=True)
+        finally:
+            servers.delete()
+    return rows, failed
+
+
+def described(row: Row) -> str:
+    """Return a row in one line."""
+    growth = row.growth or "replaced"
+    return f"{row.name}: {row.proof}; recovered in {row.recovery_s:.1f} s; growth {growth}; took {row.seconds:.0f} s"
+
+
+def where(error: BaseException) -> str:
+    """Return the line that has failed: the assertions of a scenario have no messages."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"({frame.filename}:{frame.lineno}: {frame.line})"
 
 
 if __name__ == "__main__":
