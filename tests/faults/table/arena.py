@@ -127,16 +127,22 @@ class Arena:
         )
 
     def wait_until_all_is_counted(self, *, deadline_s: float = 300) -> float:
-        """Wait until all that was sent by now is counted; return how many seconds that took."""
+        """Wait until all that was sent by now is counted, in every partition; return how many seconds that took."""
         began = time.monotonic()
         with self.growing:
-            sent = self.truth.messages()
+            sent = {partition: self.truth.counts(partition, len(log))[0] for partition, log in self.truth.log.items()}
         wait_until(
-            lambda: self._counts(lambda: self.counted() >= sent),
+            lambda: self._counts(lambda: self._has_counted(sent)),
             deadline_s=deadline_s,
-            what=lambda: f"{sent} counted; {self.counted()} are; {self.dataflow.log()[-3000:]}",
+            what=lambda: f"{sum(sent.values())} counted; {self.counted()} are; {self.dataflow.log()[-3000:]}",
         )
         return time.monotonic() - began
+
+    def _has_counted(self, messages: Mapping[int, int]) -> bool:
+        if not is_reachable(self.settings):
+            return False
+        counted = dict(query(self.settings, "SELECT kafka_partition, messages FROM progress"))
+        return all(counted[partition] >= sent for partition, sent in messages.items())
 
     def check_the_end(self) -> None:
         """Compare every row, cart and reject at the end of the log, also by `verify`."""

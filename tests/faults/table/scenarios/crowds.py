@@ -6,6 +6,7 @@ from tests.faults.table.scenario import scenario
 
 _NAMES = 1_000_000
 _STEP = 20_000
+_KILLS = (12, 25, 37)
 _PARTITIONS = 256
 
 
@@ -14,13 +15,14 @@ _PARTITIONS = 256
 )
 def million_names(arena: Arena) -> str:
     kills = 0
-    for first in range(0, _NAMES, _STEP):
+    for at, first in enumerate(range(0, _NAMES, _STEP)):
         arena.send(visits_of_names(_STEP, name=lambda at: f"Country {at}", first=first))
-        if first % (_NAMES // 4) == 0 and first:
+        if at in _KILLS:
             before = arena.dataflow.workers
             kills += arena.dataflow.kill_one(before[0])
             arena.dataflow.wait_until_replaced(before)
     arena.wait_until_all_is_counted(deadline_s=600)
+    assert kills == len(_KILLS)
     ((names,),) = arena.administer("SELECT COUNT(*) FROM window_totals WHERE board = 'country'")
     assert names >= _NAMES
     return f"{names:,} names in window_totals, {kills} processes killed"
