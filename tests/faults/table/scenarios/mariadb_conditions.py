@@ -96,7 +96,7 @@ def _waits_behind_the_alter(arena: Arena) -> bool:
     return bool(arena.administer(found.format(arena.settings.mariadb_user)))
 
 
-@scenario(f"a storm of other writers on the same rows, in the opposite order, for {_STORM_S} s")
+@scenario(f"a storm of other writers on the same rows, in the opposite order, for {_STORM_S} s", quick=True)
 def mariadb_storm_of_writers(arena: Arena) -> str:
     stop = threading.Event()
     writers = [threading.Thread(target=_write_backwards, args=(arena, stop)) for _ in range(4)]
