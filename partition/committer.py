@@ -80,7 +80,7 @@ class _Handed(Generic[B]):
 
 
 class GroupCommit(NamedTuple):
-    """When a commit begins: the shortest time after the one before, and how many messages a full batch has."""
+    """When a commit begins: the shortest time after the one before, and from how many messages on a batch is full."""
 
     flush_interval_s: float
     full_batch: int
@@ -115,7 +115,7 @@ class Committer:
         self._where = owned.where
         self._outputs = outputs
         self._totals = totals
-        self._group = group
+        self.group = group
         self._backlog_s = max(BACKLOG_S, owned.pipeline.partitions / BACKLOG_COMMITS_PER_S)
         self._cancellation = owned.cancellation
         self._on_fatal = on_fatal
@@ -132,7 +132,7 @@ class Committer:
     @property
     def ready_at(self) -> float:
         """The time of the monotonic clock before which the next commit does not begin."""
-        return self._begun_at + self._group.flush_interval_s
+        return self._begun_at + self.group.flush_interval_s
 
     def add_outputs(self, batch: OutputBatch) -> None:
         """Take the outputs of the next batch.
@@ -210,7 +210,7 @@ class Committer:
 
     def _is_gathered(self) -> bool:
         newest = self._handed_sums.newest
-        is_full = newest.visits + newest.rejected >= self._group.full_batch
+        is_full = newest.visits + newest.rejected >= self.group.full_batch
         return not is_full or newest.end - self._handed_sums.begin >= BACKLOG_MESSAGES
 
     def _wait_for(self, condition: Callable[[], object], timeout_s: float) -> object:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka
+from partition.backlog import full_batch
 from partition.committer import Committer, GroupCommit, OutputsWriter, TotalsWriter
 from partition.ownership import OwnedPartition, Shared, take_ownership
 from partition.pipeline import Pipeline
@@ -141,7 +142,10 @@ class PartitionOwner:
             owned,
             outputs=self.outputs(owned),
             totals=self.totals(owned),
-            group=GroupCommit(self._settings.flush_interval_ms / 1000, self._settings.batch_messages),
+            group=GroupCommit(
+                flush_interval_s=self._settings.flush_interval_ms / 1000,
+                full_batch=full_batch(self._settings.batch_messages, pipeline.partitions),
+            ),
             on_fatal=self.on_fatal,
         )
         committer.start()

@@ -49,10 +49,9 @@ class _Ahead:
 class _OwnedReading:
     """One owned partition: what is read of it is sent on, as far as its committer allows."""
 
-    def __init__(self, committer: Committer, reader: PartitionReader, ahead: _Ahead, full_batch: int) -> None:
+    def __init__(self, committer: Committer, reader: PartitionReader, ahead: _Ahead) -> None:
         self.committer = committer
         self.reader = reader
-        self._full_batch = full_batch
         self._ahead = ahead
         self._sent = committer.owned.start
         self._more_waits = False
@@ -77,7 +76,7 @@ class _OwnedReading:
             size = size_of(messages)
             self._received_at = time.monotonic()
             self._ahead.add(self.reader.read, size)
-            self._more_waits = len(messages) >= self._full_batch or size >= LARGE_BATCH_BYTES
+            self._more_waits = len(messages) >= self.committer.group.full_batch or size >= LARGE_BATCH_BYTES
         batch = RawBatch(partition, self._sent, self.reader.read, messages)
         self._sent = self.reader.read
         return batch
@@ -212,4 +211,4 @@ class KafkaSource(FixedPartitionedSource[tuple[str, RawBatch], None]):
         """
         partitions = self.owner.pipeline().partitions
         reader = PartitionReader(self._settings, self.owner.admin(), partition, partitions, committer.owned.start)
-        return _OwnedReading(committer, reader, _Ahead(partitions), self._settings.batch_messages)
+        return _OwnedReading(committer, reader, _Ahead(partitions))

@@ -13,6 +13,7 @@ from clients import kafka, kafka_config
 from clients.headers import readable_headers
 from clients.kafka import offset_of
 from clients.log_ends import LogEnd, log_ends, open_transaction_message
+from partition.backlog import prefetched_messages
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -28,17 +29,6 @@ _MARKERS_S = 1.0  # a broker writes its commit markers a moment after it has ans
 _FETCH_BYTES = 32 * 1024
 _SMALLEST_FETCH_BYTES = 4 * 1024
 _PREFETCH_KIB = 131_072  # of one process for all partitions: memory stays flat with 64 of them
-
-# Fetched ahead by one process for all partitions together. A visit of 106 bytes takes 400 in librdkafka: with 64
-# partitions of 20,000 each, a backlog of a million visits took 700 MB, now 380-450 at the same CPU time.
-_PREFETCH_BATCHES = 20
-_MOST_PREFETCH_BATCHES = 5
-
-
-def prefetched_messages(batch_messages: int, partitions: int) -> int:
-    """Return how many messages one partition has waiting before it stops to fetch."""
-    share = max(_PREFETCH_BATCHES * batch_messages // partitions, batch_messages // 4, 1)
-    return min(share, _MOST_PREFETCH_BATCHES * batch_messages)
 
 
 class ConsumerCloser:
