@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.support import wait_until
@@ -17,6 +18,7 @@ from tests.support import wait_until
 _PRODUCE, _INIT_PRODUCER_ID, _WRITE_TXN_MARKERS = 0, 22, 27
 _POLYNOMIAL = 0x82F63B78  # of CRC-32C
 _TRANSACTIONAL = 0x10
+_MOST_STARTS = 100
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -60,12 +62,21 @@ def leave_hanging(
 
 def abort_hanging(address: str, producer: ProducerId, topic: str, partition: int) -> None:
     """Abort it, as kafka-transactions.sh does: by the control record that is missing."""
-    marker = struct.pack(">qh?", *producer, False) + b"\x02" + _compact(topic) + b"\x02" + struct.pack(">i", partition)
-    body = b"\0\x02" + marker + b"\0" + struct.pack(">i", 0) + b"\0" + b"\0"  # each \0: no tagged fields
     with _connected(address) as connection:
-        answer = _answer(connection, _WRITE_TXN_MARKERS, 1, body)
-    error = struct.unpack_from(">h", answer, len(answer) - 2 - 3)[0]
+        for coordinator_epoch in range(_MOST_STARTS):  # of the broker, so far: an earlier one is fenced
+            error = _abort(connection, producer, topic, partition, coordinator_epoch)
+            if error != KafkaError.TRANSACTION_COORDINATOR_FENCED:
+                break
     assert error == 0, f"Kafka has refused the control record: error {error}"
+
+
+def _abort(connection: socket.socket, producer: ProducerId, topic: str, partition: int, coordinator_epoch: int) -> int:
+    """Return Kafka's error code."""
+    marker = struct.pack(">qh?", *producer, False) + b"\x02" + _compact(topic) + b"\x02" + struct.pack(">i", partition)
+    body = b"\0\x02" + marker + b"\0" + struct.pack(">i", coordinator_epoch) + b"\0" + b"\0"  # \0: no tagged fields
+    answer = _answer(connection, _WRITE_TXN_MARKERS, 1, body)
+    error: int = struct.unpack_from(">h", answer, len(answer) - 2 - 4)[0]
+    return error
 
 
 def _connected(address: str) -> socket.socket:
