@@ -12,9 +12,6 @@ from settings import Settings, kafka_variable_of
 Client = TypeVar("Client")
 
 REQUEST_TIMEOUT_S = 10.0
-# A client makes its second connection, to the broker that its first one named, no sooner than half of this after the
-# first. At the default of 100 each new client was ready after 60 ms, now after 17.
-_RECONNECT_BACKOFF_MS = 20
 _OF_THE_CONNECTION = ("sasl.", "security.", "ssl.")  # they belong together, and some are secret
 
 
@@ -47,7 +44,6 @@ def client_config(settings: Settings, tuning: Mapping[str, Any] | None = None, /
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "log_level": 2,  # its errors reach us as values; its own log lines would only repeat them
-        "reconnect.backoff.ms": _RECONNECT_BACKOFF_MS,
         **_error_callback(exact),
         **_dotted(tuning or {}),
         **settings.kafka_config,
