@@ -104,7 +104,7 @@ def _file(index: int, outcome: Visit | Rejection, visits: list[Visit], rejection
 
 
 def _all_ordinary(values: Sequence[bytes | None], visits: list[Visit]) -> bool:
-    """Return whether no visit needs a look of its own: 0.05 µs a visit, where one by one takes 0.2."""
+    """Return whether no visit needs a look of its own: 0.06 µs a visit, where one by one takes 0.16."""
     if not visits:
         return True
     dates = [visit.visit_date for visit in visits]
