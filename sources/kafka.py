@@ -17,7 +17,6 @@ from sources.topic_watch import TopicWatch
 
 MESSAGES_AHEAD = 32_000  # of each partition, whatever the size of a batch
 BYTES_AHEAD = 128 * 1024 * 1024  # of all partitions together, but at least one large batch of each
-_COMMITTING = timedelta(milliseconds=3)
 _IDLE = timedelta(milliseconds=10)
 _ASLEEP = timedelta(milliseconds=50)  # after a second without a message: half the CPU time
 _FALLS_ASLEEP_S = 1.0
@@ -94,9 +93,7 @@ class _OwnedReading:
         now = time.monotonic()
         if now < self.committer.ready_at:
             return timedelta(seconds=self.committer.ready_at - now)
-        if now - self._received_at >= _FALLS_ASLEEP_S:
-            return _ASLEEP
-        return _IDLE if position >= self._sent else _COMMITTING
+        return _IDLE if now - self._received_at < _FALLS_ASLEEP_S else _ASLEEP
 
     def commit_group_if_due(self) -> None:
         """Show the lag to Kafka's tools every 2 s."""
