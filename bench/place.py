@@ -93,6 +93,17 @@ def topic(environ: Mapping[str, str], partitions: int) -> Iterator[dict[str, str
 
 
 @contextmanager
+def filled(visits: Visits) -> Iterator[dict[str, str]]:
+    """Yield the environment of servers with a topic that holds the visits.
+
+    :raises Fatal: as `servers`, `topic` and `fill`.
+    """
+    with servers() as environ, topic(environ, visits.partitions) as named:
+        fill(named, visits)
+        yield named
+
+
+@contextmanager
 def pipeline(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Provision output topics, a database and users of their own for a topic's visits.
 

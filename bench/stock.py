@@ -36,8 +36,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Fill a topic, run once, print."""
     visits = report.visits_of(arguments)
-    with place.servers() as environ, place.topic(environ, visits.partitions) as filled:
-        place.fill(filled, visits)
+    with place.filled(visits) as filled:
         report.show(measure(filled, visits, wait_s=arguments.wait))
     return 0
 

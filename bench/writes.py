@@ -33,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Fill a topic, run once, print."""
     visits = report.visits_of(arguments)
-    with place.servers() as environ, place.topic(environ, visits.partitions) as filled:
-        place.fill(filled, visits)
+    with place.filled(visits) as filled:
         report.show(measure(filled, visits, processes=arguments.processes, threads=arguments.threads))
     return 0
 

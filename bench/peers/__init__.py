@@ -43,8 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.exactly_once:
         names = [name for name in names if name in EXACTLY_ONCE]
         options["exactly_once"] = True
-    with place.servers() as environ, place.topic(environ, visits.partitions) as filled:
-        place.fill(filled, visits)
+    with place.filled(visits) as filled:
         for name in names:
             reason = PEERS[name].missing()
             if reason:
