@@ -1,5 +1,6 @@
 """The servers that all scenarios share, each behind a network that can be disturbed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ops.servers import Servers
@@ -53,3 +54,24 @@ class TableServers:
     def delete(self) -> None:
         """Stop the servers and remove their data."""
         self.servers.delete()
+
+
+def restart(server: Kafka | MariaDB) -> str:
+    """Stop a server cleanly and start it again; return the proof."""
+    before = server.pid()
+    server.stop()
+    server.start()
+    assert server.pid() != before
+    return f"pid {before} became {server.pid()}"
+
+
+def kill(server: Kafka | MariaDB, times: int, *, before_each: Callable[[], None]) -> str:
+    """Kill a server with -9 and start it again, so many times; return the proof."""
+    pids = [server.pid()]
+    for _ in range(times):
+        before_each()
+        server.kill()
+        server.start()
+        pids.append(server.pid())
+    assert len(set(pids)) == times + 1
+    return f"pids {pids}"

@@ -3,28 +3,18 @@
 from tests.faults.table.arena import Arena
 from tests.faults.table.disk import small_disk
 from tests.faults.table.scenario import hold, scenario
+from tests.faults.table.servers import kill, restart
 from tests.support import wait_until
 
 
 @scenario("Kafka stopped cleanly and started again")
 def kafka_restarted(arena: Arena) -> str:
-    before = arena.servers.kafka.pid()
-    arena.servers.kafka.stop()
-    arena.servers.kafka.start()
-    assert arena.servers.kafka.pid() != before
-    return f"pid {before} became {arena.servers.kafka.pid()}"
+    return restart(arena.servers.kafka)
 
 
 @scenario("Kafka killed with -9, five times")
 def kafka_killed(arena: Arena) -> str:
-    pids = [arena.servers.kafka.pid()]
-    for _ in range(5):
-        arena.wait_for_progress(3000)
-        arena.servers.kafka.kill()
-        arena.servers.kafka.start()
-        pids.append(arena.servers.kafka.pid())
-    assert len(set(pids)) == 6
-    return f"pids {pids}"
+    return kill(arena.servers.kafka, 5, before_each=lambda: arena.wait_for_progress(3000))
 
 
 @scenario("Kafka's disk full: the broker ends, and is started again 10 s later with space")

@@ -3,27 +3,17 @@
 from tests.faults.administrator import kill_connections
 from tests.faults.table.arena import Arena
 from tests.faults.table.scenario import hold, scenario
+from tests.faults.table.servers import kill, restart
 
 
 @scenario("MariaDB stopped cleanly and started again", quick=True)
 def mariadb_restarted(arena: Arena) -> str:
-    before = arena.servers.mariadb.pid()
-    arena.servers.mariadb.stop()
-    arena.servers.mariadb.start()
-    assert arena.servers.mariadb.pid() != before
-    return f"pid {before} became {arena.servers.mariadb.pid()}"
+    return restart(arena.servers.mariadb)
 
 
 @scenario("MariaDB killed with -9, three times")
 def mariadb_killed(arena: Arena) -> str:
-    pids = [arena.servers.mariadb.pid()]
-    for _ in range(3):
-        arena.wait_for_progress(6000)
-        arena.servers.mariadb.kill()
-        arena.servers.mariadb.start()
-        pids.append(arena.servers.mariadb.pid())
-    assert len(set(pids)) == 4
-    return f"pids {pids}"
+    return kill(arena.servers.mariadb, 3, before_each=lambda: arena.wait_for_progress(6000))
 
 
 @scenario("MariaDB unavailable for 40 s")
