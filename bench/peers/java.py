@@ -3,14 +3,12 @@
 import hashlib
 import logging
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from ops.servers import software
-from ops.servers.notes import locked
 from process.errors import ExitCode, Fatal
 
 BUILDS = software.ROOT / ".local" / "bench"
@@ -70,18 +68,9 @@ def _java() -> str:
 
 
 def _built(peer: JavaPeer) -> Path:
-    """Return the folder with the peer's classes and jars; it exists whole or not at all."""
+    """Return the folder with the peer's classes and jars."""
     folder = BUILDS / f"{peer.folder}-{_digest(_SOURCES / peer.folder)}"
-    if folder.exists():
-        return folder
-    with locked(BUILDS):
-        if not folder.exists():
-            draft = folder.with_suffix(".new")
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir()
-            _build(peer, draft)
-            draft.rename(folder)
-    return folder
+    return software.made_whole(folder, lambda draft: _build(peer, draft))
 
 
 def _digest(sources: Path) -> str:

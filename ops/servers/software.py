@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,17 +80,26 @@ def mariadb() -> MariaDB:
 
 
 def _fetched(profile: str) -> Path:
-    """Return the profile's folder of .local/software; it exists whole or not at all."""
-    folder = SOFTWARE / f"{profile}-{_version(profile)}"
+    """Return the profile's folder of .local/software."""
+
+    def fetch(draft: Path) -> None:
+        _copy_dependencies(profile, draft)
+        if profile == "mariadb":
+            _unpack(draft)
+
+    return made_whole(SOFTWARE / f"{profile}-{_version(profile)}", fetch)
+
+
+def made_whole(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that exists whole or not at all: `make` fills a draft of it, in one process at a time."""
     if folder.exists():
         return folder
-    with locked(SOFTWARE):
+    with locked(folder.parent):
         if not folder.exists():
             draft = folder.with_suffix(".new")
             shutil.rmtree(draft, ignore_errors=True)
-            _copy_dependencies(profile, draft)
-            if profile == "mariadb":
-                _unpack(draft)
+            draft.mkdir()
+            make(draft)
             draft.rename(folder)
     return folder
 
@@ -118,7 +128,6 @@ def _copy_dependencies(profile: str, folder: Path) -> None:
 
 def _run_maven(profile: str, folder: Path, plain: Path) -> None:
     """Let Maven write by way of a plain path: it takes a backslash of the real one for a slash."""
-    folder.mkdir()
     (plain / "jars").symlink_to(folder)
     (plain / "pom.xml").write_bytes(_POM.read_bytes())
     command = ["mvn", "-q", "-B", "-f", str(plain / "pom.xml"), f"-P{profile}", "dependency:copy-dependencies"]
