@@ -95,8 +95,8 @@ class Committer:
     reader waits for it in particular: then up to 16,000 messages gather, for 50 ms at most, or longer where there
     are many partitions.
 
-    `position` is where the database stands: all that the source relies on. `failure` is what ended the thread,
-    where the process outlives that.
+    `position` is where the database stands: the source reads it, and nothing else. `failure` is what ended the
+    thread, where the process outlives that.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Committer:
         self._where = owned.where
         self._outputs = outputs
         self._totals = totals
-        self.group = group
+        self._group = group
         self._backlog_s = max(BACKLOG_S, owned.pipeline.partitions / BACKLOG_COMMITS_PER_S)
         self._cancellation = owned.cancellation
         self._on_fatal = on_fatal
@@ -128,11 +128,6 @@ class Committer:
     def start(self) -> None:
         """Start to commit."""
         self._thread.start()
-
-    @property
-    def ready_at(self) -> float:
-        """The time of the monotonic clock before which the next commit does not begin."""
-        return self._begun_at + self.group.flush_interval_s
 
     def add_outputs(self, batch: OutputBatch) -> None:
         """Take the outputs of the next batch.
@@ -195,7 +190,7 @@ class Committer:
         with self._changed:
             if not self._wait_for(self._complete, timeout_s):
                 return [], []
-            self._wait_for(lambda: False, self.ready_at - time.monotonic())
+            self._wait_for(lambda: False, self._begun_at + self._group.flush_interval_s - time.monotonic())
             self._wait_for(self._is_gathered, self._begun_at + self._backlog_s - time.monotonic())
             self._begun_at = time.monotonic()
             count = self._complete()
@@ -210,7 +205,7 @@ class Committer:
 
     def _is_gathered(self) -> bool:
         newest = self._handed_sums.newest
-        is_full = newest.visits + newest.rejected >= self.group.full_batch
+        is_full = newest.visits + newest.rejected >= self._group.full_batch
         return not is_full or newest.end - self._handed_sums.begin >= BACKLOG_MESSAGES
 
     def _wait_for(self, condition: Callable[[], object], timeout_s: float) -> object:

@@ -53,7 +53,6 @@ class _OwnedReading:
         self.reader = reader
         self._ahead = ahead
         self._sent = committer.owned.start
-        self._more_waits = False
         self._received_at = self._group_committed_at = 0.0
 
     def next(self, partition: int) -> RawBatch | None:
@@ -65,35 +64,23 @@ class _OwnedReading:
         self._ahead.drop_committed(position)
         if self._sent_all() and position >= self._sent:
             raise StopIteration
-        self._more_waits = False
         if self._sent_all() or self._ahead.is_full(self._sent, position):
             return None
         messages = self.reader.consume()
         if self.reader.read == self._sent:
             return None
         if messages:
-            size = size_of(messages)
             self._received_at = time.monotonic()
-            self._ahead.add(self.reader.read, size)
-            self._more_waits = len(messages) >= self.committer.group.full_batch or size >= LARGE_BATCH_BYTES
+            self._ahead.add(self.reader.read, size_of(messages))
         batch = RawBatch(partition, self._sent, self.reader.read, messages)
         self._sent = self.reader.read
         return batch
 
-    def rest(self) -> timedelta | None:
-        """Return how long to wait before the next batch; None where more than the last one waits in the log.
-
-        What is read before the committer may begin would wait there: it is read then, in one batch.
-        """
-        if self._more_waits:
-            return None
-        position = self.committer.position
-        if self._sent_all() or self._ahead.is_full(self._sent, position):
+    def rest(self) -> timedelta:
+        """Return how long to wait after there was nothing to send."""
+        if self._sent_all() or self._ahead.is_full(self._sent, self.committer.position):
             return _WAIT_FOR_COMMITTER
-        now = time.monotonic()
-        if now < self.committer.ready_at:
-            return timedelta(seconds=self.committer.ready_at - now)
-        return _IDLE if now - self._received_at < _FALLS_ASLEEP_S else _ASLEEP
+        return _IDLE if time.monotonic() - self._received_at < _FALLS_ASLEEP_S else _ASLEEP
 
     def commit_group_if_due(self) -> None:
         """Show the lag to Kafka's tools every 2 s."""
@@ -156,7 +143,7 @@ class _VisitsPartition(StatefulSourcePartition[tuple[str, RawBatch], None]):
             if failure:
                 raise failure
         batch = self._reading.next(self._partition)
-        self._rest = self._reading.rest()
+        self._rest = None if batch else self._reading.rest()
         if batch is None:
             self._reading.commit_group_if_due()
         return batch

@@ -1,6 +1,5 @@
 """The source: contiguous batches in order, never too far ahead of the committer."""
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -119,34 +118,16 @@ def test_no_empty_batch_is_sent(settings: Settings) -> None:
 
 
 def test_it_is_awake_while_visits_come(settings: Settings) -> None:
-    """At the live end it polls every 10 ms, and after an idle second every 50 ms."""
+    """At the live end it polls every 10 ms, after an idle second every 50 ms, and at once after a batch."""
     with reading(settings) as reader:
         reader.read_until(lambda: reader.rest() > LIVE, what="it is idle")
         assert reader.rest() <= ASLEEP
         send(settings, 1)
         reader.read_until(lambda: reader.end == 1, what="the visit is sent")
-        assert timedelta(0) < reader.rest() <= LIVE
+        assert reader.part.next_awake() is None
         assert reader.read() is None
         assert timedelta(0) < reader.rest() <= LIVE
         reader.read_until(lambda: reader.rest() > LIVE, what="it is idle again")
-
-
-def test_it_reads_on_at_once_while_more_waits(settings: Settings) -> None:
-    """A full batch means that more waits in the log."""
-    send(settings, 200)
-    with reading(replace(settings, batch_messages=100)) as reader:
-        reader.read_until(lambda: reader.end == 100, what="one batch sent", counting=False)
-        assert reader.part.next_awake() is None
-
-
-def test_it_reads_when_the_committer_may_begin(settings: Settings) -> None:
-    """What it read before would wait there: it is read in one batch then."""
-    with reading(replace(settings, flush_interval_ms=60_000)) as reader:
-        reader.read_until(lambda: reader.rest() > LIVE, what="it is idle")
-        send(settings, 1)
-        reader.committer._begun_at = time.monotonic()
-        wait_until(reader.read, deadline_s=30, what="the visit is sent")
-        assert timedelta(seconds=10) < reader.rest() <= timedelta(seconds=60)
 
 
 def test_stop_at_end_means_the_read_committed_end(settings: Settings) -> None:
