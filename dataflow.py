@@ -56,12 +56,20 @@ def build(
 
 def flow() -> Dataflow:
     """Return the graph between Kafka and MariaDB, as configured by the environment."""
+    logs.set_up("text")
     try:
         settings = Settings.from_environment()
+        logs.set_up(settings.log_format)
+        return between_servers(settings)
     except Fatal as fatal:
-        logs.set_up("text")
         end_process(fatal)
-    logs.set_up(settings.log_format)
+
+
+def between_servers(settings: Settings) -> Dataflow:
+    """Return the graph between Kafka and MariaDB.
+
+    :raises Fatal: CONFIG, settings that do not fit each other.
+    """
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
     heartbeat = Heartbeat()
     heartbeat.start()

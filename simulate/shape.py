@@ -57,10 +57,18 @@ class Shape:
         known = {"visit_date", "country", "last_action", "duration"} | set(DEFAULTS)
         return {name: UNKNOWN for name, field in USUAL_PLACES.items() if field not in known}
 
+    def visit(self, country: str, last_action: str, duration_s: int) -> tuple[str, str, int]:
+        """Return a visit's values as it will be counted: with constants, and no longer than is accepted."""
+        return (
+            str(self._constants.get("country", country)),
+            str(self._constants.get("last_action", last_action)),
+            int(self._constants.get("duration", min(duration_s, self.rules.max_duration_s))),
+        )
+
     def value(self, country: str, last_action: str, field: str) -> str:
         """Return the value of a text field of a visit that this program sends."""
-        known = {"country": country, "last_action": last_action} | DEFAULTS
-        return str(self._constants.get(field) or known.get(field, UNKNOWN))
+        known = {"country": country, "last_action": last_action} | DEFAULTS | self._constants
+        return str(known.get(field, UNKNOWN))
 
     def document(self, members: Mapping[str, Any]) -> dict[str, Any]:
         """Return members by their usual names as a message has them; the date comes first."""

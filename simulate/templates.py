@@ -50,7 +50,6 @@ class Templates:
 
     def _cart_suffix_of(self, template: Template) -> bytes | None:
         country, last_action, duration_s = template
-        country, last_action = (self.shape.value(country, last_action, field) for field in ("country", "last_action"))
         if last_action not in self.shape.cart_actions:
             return None
         if self.shape.carts_format == "csv":

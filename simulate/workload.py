@@ -52,8 +52,7 @@ def draw_templates(seed: int, countries: Weights, actions: Weights, shape: Shape
     rng.shuffle(last_actions)
     pairs = zip(allocated(countries), last_actions, strict=True)
     shape = shape or Shape()
-    longest_s = shape.rules.max_duration_s
-    return Templates([Template(country, action, min(_duration_s(rng), longest_s)) for country, action in pairs], shape)
+    return Templates([Template(*shape.visit(country, action, _duration_s(rng))) for country, action in pairs], shape)
 
 
 def _duration_s(rng: Random) -> int:
