@@ -3,11 +3,12 @@
 from confluent_kafka import Message
 
 from operators.batches import RawBatch
+from sources import testing
 
 
 def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:
     """Return a consumed message."""
-    return Message(topic="visits", partition=partition, offset=offset, key=key, value=value, headers=[])
+    return testing.message(testing.Record(value, key=key), partition=partition, offset=offset)
 
 
 def visit_bytes(
@@ -20,5 +21,5 @@ def visit_bytes(
 
 def raw_batch(*values: bytes | None, begin: int = 0, partition: int = 0) -> RawBatch:
     """Return a batch without gaps of these values."""
-    messages = [message(begin + at, value, partition=partition) for at, value in enumerate(values)]
-    return RawBatch(partition, begin, begin + len(values), messages)
+    _, batch = testing.raw_batch(*values, partition=partition, begin=begin)
+    return batch
