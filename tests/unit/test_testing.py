@@ -1,6 +1,5 @@
 """Tests of an adopter's own: batches without Kafka, and the README's example."""
 
-import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from operators.windows import parts_of
 from ops.servers.software import ROOT
 from settings import Settings
 from sources.testing import Record, Value, raw_batch
+from tests.readme import blocks
 
 VISIT = {"visitDate": "2026-11-23T20:00:00.123Z", "country": "NOR", "lastAction": "SHOPPING_CART", "duration": 17}
 MOMENT = datetime(2026, 11, 23, 20, 0, 0, 123_000, UTC)
@@ -98,18 +98,10 @@ def test_decoded_offsets_are_the_records() -> None:
     assert decoded.visits == [Visit(MOMENT, "NOR", "SHOPPING_CART", 17)] * 2
 
 
-def readme_example() -> str:
-    """Return the README's Python block."""
-    (block,) = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return str(block)
-
-
 @pytest.mark.parametrize(("broken", "code", "result"), [(False, 0, "1 passed"), (True, 1, "1 failed")])
 def test_the_readmes_example_is_a_test(tmp_path: Path, broken: bool, code: int, result: str) -> None:
     """As it is written there it passes, outside the checkout; with another country it does not."""
-    example = readme_example()
+    (example,) = blocks("python")
     text = example.replace('"NOR"', '"SWE"') if broken else example
     assert (text != example) == broken
     (tmp_path / "test_carts.py").write_text(text, encoding="utf-8")
