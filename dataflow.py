@@ -13,9 +13,12 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-from operators.carts import abandoned_carts
-from operators.decode import batch_decoder
+from operators.boards import boards_of
+from operators.decode import VisitDecoder
 from operators.echo import echo_visits
+from operators.lines import output_lines
+from operators.outputs import outputs_of
+from operators.rules import VisitRules
 from operators.windows import fold_windows
 from partition.owner import PartitionOwner
 from process import logs
@@ -36,16 +39,16 @@ def build(
 
     batches = op.input("visits", flow, source)
     # KeyedStream[RawBatch]: ("00003", 4000 messages)
-    visits = op.map_value("decode", batches, batch_decoder(settings.naive_timezone))
+    visits = op.map_value("decode", batches, VisitDecoder(VisitRules.of(settings)).batch)
     # KeyedStream[VisitBatch]: ("00003", visits, and rejects with their reasons)
     if settings.echo:
         echo_visits("echo", visits)
 
-    outputs = op.map_value("abandoned_carts", visits, abandoned_carts)
+    outputs = op.map_value("abandoned_carts", visits, output_lines(outputs_of(settings)))
     # KeyedStream[OutputBatch]: ("00003", cart lines and rejects)
     op.output("kafka_out", outputs, kafka_sink)
 
-    sums = fold_windows("fold_windows", visits, settings.window_lengths_s)
+    sums = fold_windows("fold_windows", visits, settings.window_lengths_s, boards_of(settings))
     # KeyedStream[SumBatch]: ("00003", seconds and visits by length, window, board and entry)
     op.output("mariadb_out", sums, mariadb_sink)
     return flow
@@ -53,12 +56,20 @@ def build(
 
 def flow() -> Dataflow:
     """Return the graph between Kafka and MariaDB, as configured by the environment."""
+    logs.set_up("text")
     try:
         settings = Settings.from_environment()
+        logs.set_up(settings.log_format)
+        return between_servers(settings)
     except Fatal as fatal:
-        logs.set_up("text")
         end_process(fatal)
-    logs.set_up(settings.log_format)
+
+
+def between_servers(settings: Settings) -> Dataflow:
+    """Return the graph between Kafka and MariaDB.
+
+    :raises Fatal: CONFIG, settings that do not fit each other.
+    """
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
     heartbeat = Heartbeat()
     heartbeat.start()

@@ -92,6 +92,32 @@ def _zone(value: str) -> ZoneInfo:
         raise ValueError(value) from error
 
 
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(value.split(","))
+    if len(set(names)) < len(names) or not all(map(_is_name, names)):
+        raise ValueError(value)
+    return names
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isprintable()
+
+
+def _time(value: str) -> int | None:
+    if value == "off":
+        return None
+    number, unit = value[:-1], value[-1]
+    return _whole(1, 3_155_760_000)(number) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit]
+
+
+def _places(value: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition(":") for part in value.split(",")]
+    places = tuple((name, place) for name, _, place in pairs)
+    if len(dict(places)) < len(places) or not all(name and place for name, place in places):
+        raise ValueError(value)
+    return places
+
+
 _TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _IDENTIFIER_CHARACTERS = _TOPIC_CHARACTERS - {".", "-"}
 
@@ -135,6 +161,20 @@ class Settings:
         (5, 60, 3600, 86400),
     )
     naive_timezone: ZoneInfo | None = _setting(_zone, "an IANA time zone such as Europe/Berlin", None)
+    boards: tuple[str, ...] = _setting(_names, "boards, separated by commas", ("action", "country"))
+    visit_fields: tuple[tuple[str, str], ...] = _setting(
+        _places, "pairs such as lastAction:event_type,country:user.country, separated by commas", ()
+    )
+    visit_date_format: str = _setting(
+        _one_of("rfc3339", "epoch_s", "epoch_ms", "epoch_us"), "rfc3339, epoch_s, epoch_ms or epoch_us", "rfc3339"
+    )
+    duration_unit: str = _setting(_one_of("s", "ms"), "s or ms", "s")
+    max_duration_s: int = _setting(_whole(1, 2_147_483_647), "1 to 2147483647 seconds", 2_147_483_647)
+    max_future: int | None = _setting(_time, "a time such as 90s, 15m, 6h or 1d, or off", None)
+    cart_action: tuple[str, ...] = _setting(
+        _names, "last actions of 1 to 64 printable characters, separated by commas", ("SHOPPING_CART",)
+    )
+    carts_format: str = _setting(_one_of("csv", "json"), "csv or json", "csv")
     flush_interval_ms: int = _setting(_whole(1, 10_000), "1 to 10000 milliseconds", 5)
     batch_messages: int = _setting(_whole(1, 100_000), "1 to 100000 messages", 4000)
     on_data_loss: str = _setting(_one_of("fail", "skip"), "fail or skip", "fail")
@@ -195,7 +235,7 @@ def kafka_variable_of(name: str) -> str:
 def _parsed(spec: "Field[Any]", value: str) -> Any:
     try:
         return spec.metadata["parse"](value)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, IndexError) as error:
         shown = "***" if spec.metadata["secret"] else repr(value)
         message = f"{variable_of(spec)} is {shown}, but must be {spec.metadata['allowed']}"
         raise Fatal(message, ExitCode.CONFIG) from error

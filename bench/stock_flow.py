@@ -21,7 +21,7 @@ from bytewax.operators import KeyedStream
 from bytewax.operators.windowing import EventClock, TumblingWindower
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from operators.carts import cart_line, is_abandoned_cart
+from operators.lines import csv_lines
 from operators.visit import Visit
 from settings import Settings
 
@@ -85,8 +85,8 @@ def flow(wait_s: int) -> Dataflow:
     # Stream[KafkaSourceMessage]
     visits = op.map("decode", messages, _visit)
     # Stream[Visit]
-    by_cart = op.branch("abandoned_carts", visits, is_abandoned_cart)
-    lines = op.map("cart_line", by_cart.trues, cart_line)
+    by_cart = op.branch("abandoned_carts", visits, lambda visit: visit.last_action in settings.cart_action)
+    lines = op.map("cart_line", by_cart.trues, lambda visit: csv_lines([visit])[0])
     op.output("carts", lines, CountingSink(tally, "carts"))
 
     _boards("action", op.key_on("by_action", visits, lambda visit: visit.last_action), settings, wait_s, tally)

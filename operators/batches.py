@@ -40,22 +40,22 @@ class VisitBatch(NamedTuple):
 
 
 class OutputBatch(NamedTuple):
-    """For Kafka, in order of the offsets: `carts` are pairs of a visit's offset and its cart line."""
+    """For Kafka: by the outputs' names pairs of a visit's offset and its line, in order of the offsets."""
 
     partition: int
     begin: int
     end: int
-    carts: Sequence[tuple[int, str]]
+    lines: Mapping[str, Sequence[tuple[int, str]]]
     rejects: Sequence[Reject]
 
 
 Amount = int
 """Seconds and a number of visits in one integer, so that one addition adds both: half the work of two
 dictionaries in the fold, the roll-up and the sink. The low 60 bits hold more than 500 million visits of the
-longest duration; one commit covers at most some thousands. See `amount_of` and `parts_of` in windows.py."""
+longest duration; one commit covers at most some thousands. See `amount_of` and `parts_of` in cells.py."""
 
 Window = tuple[int, int, str]
-"""Length in seconds, window start in seconds since 1970 UTC, and board: `action` or `country`."""
+"""Length in seconds, window start in seconds since 1970 UTC, and the name of the board."""
 
 Sums = Mapping[Window, Mapping[str, Amount]]
 """Per window of a board, its entries' amounts. Sums commute: they may be added in any order."""

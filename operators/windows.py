@@ -1,33 +1,19 @@
 """Event-time tumbling windows: every visit counts in the window of its own visitDate, whenever it arrives."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from operators.batches import Amount, SumBatch, Sums, VisitBatch, Window
+from operators.boards import Board
+from operators.cells import Cells, Tally
 from operators.visit import Visit
 
-ACTION = "action"
-COUNTRY = "country"
-
-_ONE_VISIT = 1 << 60
-
-
-def amount_of(duration_s: int, visits: int) -> Amount:
-    """Return the amount of so many seconds in so many visits."""
-    return duration_s + visits * _ONE_VISIT
-
-
-def parts_of(amount: Amount) -> tuple[int, int]:
-    """Return the seconds and the number of visits of an amount."""
-    visits, duration_s = divmod(amount, _ONE_VISIT)
-    return duration_s, visits
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def window_start_of(timestamp: float, length_s: int) -> int:
@@ -35,29 +21,35 @@ def window_start_of(timestamp: float, length_s: int) -> int:
     return int(timestamp // length_s) * length_s
 
 
-def fold(batch: VisitBatch, lengths_s: tuple[int, ...]) -> SumBatch:
-    """Add a batch up: per length, window, board and entry the durations and the number of visits.
+def folder(lengths_s: tuple[int, ...], boards: Sequence[Board]) -> Callable[[VisitBatch], SumBatch]:
+    """Return the function that adds a batch up: per length, window, board and entry the durations and the visits.
 
     Each of `lengths_s` is a multiple of the first: each visit is added once, to its shortest window, and the
     longer ones are rolled up from these.
     """
-    dates = [visit.visit_date for visit in batch.visits]
-    sums = _roll_up(_shortest_windows(batch.visits, dates, lengths_s[0]), lengths_s)
-    latest = max(dates).timestamp() if dates else None
-    return SumBatch(
-        partition=batch.partition,
-        begin=batch.begin,
-        end=batch.end,
-        visits=len(batch.visits),
-        rejected=len(batch.rejects),
-        max_timestamp=latest,
-        sums=sums,
-        last_read=batch.last_read,
-    )
+    tally = Tally(boards)
+
+    def fold(batch: VisitBatch) -> SumBatch:
+        dates = [visit.visit_date for visit in batch.visits]
+        windows = _shortest_windows(batch.visits, dates, lengths_s[0], tally)
+        return SumBatch(
+            partition=batch.partition,
+            begin=batch.begin,
+            end=batch.end,
+            visits=len(batch.visits),
+            rejected=len(batch.rejects),
+            max_timestamp=max(dates).timestamp() if dates else None,
+            sums=_roll_up(windows, lengths_s, tally),
+            last_read=batch.last_read,
+        )
+
+    return fold
 
 
 @operator
-def fold_windows(step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int, ...]) -> KeyedStream[SumBatch]:
+def fold_windows(
+    step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int, ...], boards: Sequence[Board]
+) -> KeyedStream[SumBatch]:
     """Fold each batch of visits into its event-time tumbling windows.
 
     Stateless: the sink adds each batch's sums to the database's totals. So nothing is ever late: no watermark
@@ -66,62 +58,39 @@ def fold_windows(step_id: str, up: KeyedStream[VisitBatch], lengths_s: tuple[int
     :arg step_id: Unique ID.
     :arg up: Batches of visits, keyed by partition.
     :arg lengths_s: Window lengths, seconds, rising, each a multiple of the first.
+    :arg boards: What the visits are totalled by.
     :returns: Sums by length, window, board and entry, keyed by partition.
     """
-    return op.map_value("fold", up, lambda batch: fold(batch, lengths_s))
+    return op.map_value("fold", up, folder(lengths_s, boards))
 
 
-_Cells = defaultdict[str, defaultdict[str, list[int]]]
-"""The durations of each action and country: to append one takes half as long as to add it to two sums."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class _OpenWindow(NamedTuple):
-    begin: datetime
-    end: datetime
-    cells: _Cells
-
-
-def _shortest_windows(visits: Sequence[Visit], dates: Sequence[datetime], length_s: int) -> dict[int, _OpenWindow]:
-    windows: dict[int, _OpenWindow] = {}
-    begin, end, cells = _EPOCH, _EPOCH, _empty_cells()
-    for date, visit in zip(dates, visits, strict=True):
-        if not begin <= date < end:  # neighbours mostly share a window: it is looked up only where it changes
-            start = window_start_of(date.timestamp(), length_s)
-            if start not in windows:
-                windows[start] = _empty_window(start, length_s)
-            begin, end, cells = windows[start]
-        cells[visit.last_action][visit.country].append(visit.duration)
+def _shortest_windows(
+    visits: Sequence[Visit], dates: Sequence[datetime], length_s: int, tally: Tally
+) -> dict[int, Cells]:
+    """Add the visits to their windows, by start: neighbours mostly share one, and are added together."""
+    windows: dict[int, Cells] = {}
+    begin = end = _EPOCH
+    start = first = 0
+    for index, date in enumerate(dates):
+        if begin <= date < end:
+            continue
+        if index > first:
+            windows[start].add(visits[first:index])
+        start, first = window_start_of(date.timestamp(), length_s), index
+        begin = datetime.fromtimestamp(start, UTC)
+        end = begin + timedelta(seconds=length_s)
+        if start not in windows:
+            windows[start] = tally.cells()
+    if visits:
+        windows[start].add(visits[first:])
     return windows
 
 
-def _empty_window(start: int, length_s: int) -> _OpenWindow:
-    begin = datetime.fromtimestamp(start, UTC)
-    return _OpenWindow(begin, begin + timedelta(seconds=length_s), _empty_cells())
-
-
-def _empty_cells() -> _Cells:
-    return defaultdict(lambda: defaultdict(list))
-
-
-def _boards_of(cells: _Cells) -> dict[str, dict[str, Amount]]:
-    actions: dict[str, Amount] = {}
-    countries: defaultdict[str, Amount] = defaultdict(int)
-    for action, durations_by_country in cells.items():
-        actions[action] = 0
-        for country, durations_s in durations_by_country.items():
-            amount = amount_of(sum(durations_s), len(durations_s))
-            actions[action] += amount
-            countries[country] += amount
-    return {ACTION: actions, COUNTRY: countries}
-
-
-def _roll_up(windows: dict[int, _OpenWindow], lengths_s: tuple[int, ...]) -> Sums:
+def _roll_up(windows: dict[int, Cells], lengths_s: tuple[int, ...], tally: Tally) -> Sums:
     shortest, *longer = lengths_s
     sums: dict[Window, dict[str, Amount]] = {}
-    for start, window in windows.items():
-        for board, entries in _boards_of(window.cells).items():
+    for start, cells in windows.items():
+        for board, entries in tally.by_board(cells).items():
             sums[shortest, start, board] = entries
     sums_by_length = {shortest: sums}
     for length_s in longer:

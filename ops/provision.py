@@ -24,7 +24,7 @@ from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries, quoted_name
 from ops import accounts, schema, topics
 from partition import provisioned
-from partition.pipeline import Pipeline, read_lock_secret, read_pipeline, read_positions
+from partition.pipeline import Fixed, Pipeline, read_lock_secret, read_pipeline, read_positions
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -178,7 +178,8 @@ def _insert_positions(
     first = kafka.offsets(admin, visits.name, new, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
     cursor = connection.cursor()
     if pipeline is None:
-        cursor.execute(queries()["insert_pipeline"], _new_pipeline(settings, visits))
+        *whose, fixed = _new_pipeline(settings, visits)
+        cursor.execute(queries()["insert_pipeline"], (*whose, *fixed))
     else:
         cursor.execute(queries()["note_partitions"], (visits.partitions,))
     rows = [(visits.topic_id, visits.name, partition, first[partition], first[partition]) for partition in new]
@@ -189,8 +190,4 @@ def _insert_positions(
 
 
 def _new_pipeline(settings: Settings, visits: kafka.Topic) -> Pipeline:
-    from operators.decode import DECODE_VERSION
-
-    lengths = ",".join(map(str, settings.window_lengths_s))
-    zone = settings.naive_timezone.key if settings.naive_timezone else ""
-    return Pipeline(uuid4().hex, visits.name, visits.topic_id, visits.partitions, lengths, zone, DECODE_VERSION)
+    return Pipeline(uuid4().hex, visits.name, visits.topic_id, visits.partitions, Fixed.of(settings))

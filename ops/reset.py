@@ -18,6 +18,7 @@ from typing import Any
 
 from clients import kafka
 from clients.sql import queries
+from operators.outputs import output_topics
 from ops import topics
 from ops.provision import administration, provision_through, refuse_unfit, stored_pipeline, tables
 from partition.pipeline import Pipeline, read_lock_secret
@@ -42,8 +43,8 @@ def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     if not arguments.yes:
         message = (
-            f"reset empties database {settings.mariadb_database!r} and the topics {settings.carts_topic!r} and "
-            f"{settings.rejected_topic!r}; to confirm, run python -m ops reset --yes"
+            f"reset empties database {settings.mariadb_database!r} and the topics "
+            f"{', '.join(output_topics(settings))}; to confirm, run python -m ops reset --yes"
         )
         raise Fatal(message, ExitCode.CONFIG)
     reset(settings)
@@ -62,8 +63,7 @@ def reset(settings: Settings) -> None:
         _fence(settings, partitions)
         _clear(connection, settings)
         provision_through(connection, settings)
-        names = (settings.carts_topic, settings.rejected_topic)
-        for topic in kafka.describe(admin, settings, names).values():
+        for topic in kafka.describe(admin, settings, output_topics(settings)).values():
             if topic is not None:
                 topics.empty(admin, topic)
                 logger.info("topic %s emptied", topic.name)

@@ -1,4 +1,4 @@
-"""The three topics: created where missing, grown where they have too few partitions, and emptied."""
+"""The topics: created where missing, grown where they have too few partitions, and emptied."""
 
 import logging
 import time
@@ -17,6 +17,7 @@ from confluent_kafka.admin import (
 )
 
 from clients import kafka, kafka_config
+from operators.outputs import output_topics
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -58,10 +59,8 @@ def ensure_outputs(admin: AdminClient, settings: Settings, visits: kafka.Topic) 
     :raises Fatal: Kafka is unavailable or refuses.
     """
     largest = kafka.largest_batch(admin, visits.name) + HEADERS_BYTES
-    own: dict[str, dict[str, str]] = {
-        settings.carts_topic: {},
-        settings.rejected_topic: {"max.message.bytes": str(largest)},
-    }
+    own: dict[str, dict[str, str]] = {topic: {} for topic in output_topics(settings)}
+    own[settings.rejected_topic]["max.message.bytes"] = str(largest)
     present = kafka.describe(admin, settings, own)
     for name, config in own.items():
         topic = present[name]

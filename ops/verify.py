@@ -1,4 +1,4 @@
-"""Recount the log with code of its own, and compare every row, cart and reject with it.
+"""Recount the log with code of its own, and compare every row, output and reject with it.
 
 Right also while the pipeline runs: the database is read at one instant, then the log up to the positions that it
 states. Prints PASS with the figures, or each difference as key, database value, recount.
@@ -20,15 +20,17 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
+from operators.outputs import Output, outputs_of
 from oracle import comparison, kafka, log, snapshot
-from oracle.carts import CartCheck
+from oracle.lines import LineCheck
 from oracle.log import Extent, Reader
+from oracle.message import Classifier
 from oracle.outputs import Input
 from oracle.recount import Recount
 from oracle.rejects import RejectCheck
 from oracle.snapshot import Position, Snapshot
 from oracle.sums import Sums
-from oracle.truth_check import TruthCheck
+from oracle.truth_check import CARTS, TruthCheck
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -60,23 +62,23 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 class _Topics(NamedTuple):
-    """Where each partition of the three topics begins and ends."""
+    """Where each partition of the topics begins and ends; `lines` are parallel to the outputs."""
 
     visits: list[Extent]
-    carts: list[Extent]
+    lines: list[list[Extent]]
     rejects: list[Extent]
 
     @property
     def partitions(self) -> int:
         """The number of partitions of the largest."""
-        return max(map(len, (self.visits, self.carts, self.rejects)))
+        return max(map(len, (self.visits, *self.lines, self.rejects)))
 
 
 class _Readers(NamedTuple):
-    """One reader for each of the three topics."""
+    """One reader for each of the topics."""
 
     visits: Reader
-    carts: Reader
+    lines: list[Reader]
     rejects: Reader
 
 
@@ -90,9 +92,11 @@ class Verification:
         self._head_is_gone = False
         self._partial: list[str] = []
         self._recounts: list[Recount] = []
-        self._carts: list[CartCheck] = []
+        self._lines: list[LineCheck] = []
         self._rejects: list[RejectCheck] = []
         self._at: Snapshot
+        self._outputs: list[Output]
+        self._classify: Classifier
 
     def run(self) -> None:
         """Compare everything; each difference is printed as it is found.
@@ -102,8 +106,10 @@ class Verification:
         self._at = at = snapshot.take(self._settings)
         if self._truth:
             self._truth.refuse_other_pipeline(at)
+        self._outputs = _outputs(self._settings, at)
+        self._classify = Classifier(at.rules)
         topics = self._topics()
-        sums = Sums(at.lengths_s[0])
+        sums = Sums(at.lengths_s[0], at.boards)
         with ExitStack() as stack:
             readers = self._readers(stack)
             for partition in range(max(at.partitions, topics.partitions)):
@@ -134,12 +140,15 @@ class Verification:
         messages, visits, rejected = (
             sum(getattr(recount, name) for recount in self._recounts) for name in ("messages", "visits", "rejected")
         )
-        carts = sum(check.checked for check in self._carts)
+        lines = ", ".join(
+            f"{sum(check.checked for check in self._lines if check.name == output.name)} {output.name}"
+            for output in self._outputs
+        )
         rejects = sum(check.checked for check in self._rejects)
-        foreign = sum(check.foreign for check in self._carts) + sum(check.foreign for check in self._rejects)
+        foreign = sum(check.foreign for check in self._lines) + sum(check.foreign for check in self._rejects)
         return (
             f"{self._at.partitions} partitions, {messages} messages, {visits} visits, {rejected} rejected; "
-            f"{self._at.rows} rows, {carts} carts and {rejects} rejects compared, {foreign} foreign records "
+            f"{self._at.rows} rows, {lines} and {rejects} rejects compared, {foreign} foreign records "
             f"ignored; as of {self._at.taken_at:%Y-%m-%dT%H:%M:%SZ}"
         )
 
@@ -151,29 +160,29 @@ class Verification:
     def _topics(self) -> _Topics:
         settings, at = self._settings, self._at
         admin = kafka.admin_client(settings)
-        names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
-        visits, carts, rejects = kafka.existing_topics(admin, settings, names)
+        names = (settings.visits_topic, settings.rejected_topic, *(output.topic for output in self._outputs))
+        visits, rejects, *lines = kafka.existing_topics(admin, settings, names)
         if visits.topic_id != at.topic_id:
             message = (
                 f"topic {visits.name!r} has id {visits.topic_id}, but the database counts the one with id "
                 f"{at.topic_id}: it was deleted and created anew, and the log that was counted is gone"
             )
             raise Fatal(message, ExitCode.DATA)
-        self._report(comparison.of_partitions(at, visits, carts, rejects))
+        self._report(comparison.of_partitions(at, visits, *lines, rejects))
         if growth := comparison.growth(at, visits):
             self._partial.append(growth)
         # The input's end comes last: whatever visit an output names is before it.
-        cart_extents, reject_extents = (
-            log.extents(admin, topic.name, topic.partitions, settled=True) for topic in (carts, rejects)
+        reject_extents, *line_extents = (
+            log.extents(admin, topic.name, topic.partitions, settled=True) for topic in (rejects, *lines)
         )
         visit_extents = log.extents(admin, visits.name, visits.partitions, settled=False)
-        return _Topics(visits=visit_extents, carts=cart_extents, rejects=reject_extents)
+        return _Topics(visits=visit_extents, lines=line_extents, rejects=reject_extents)
 
     def _readers(self, stack: ExitStack) -> _Readers:
         settings = self._settings
         return _Readers(
             visits=stack.enter_context(closing(Reader(settings, settings.visits_topic))),
-            carts=stack.enter_context(closing(Reader(settings, settings.carts_topic))),
+            lines=[stack.enter_context(closing(Reader(settings, output.topic))) for output in self._outputs],
             rejects=stack.enter_context(closing(Reader(settings, settings.rejected_topic))),
         )
 
@@ -183,16 +192,20 @@ class Verification:
         self._report(comparison.of_log_end(position, visits.end))
         begin = max(position.first_offset, visits.start)
         of = self._input(position, begin)
-        carts = self._cart_check(readers.carts, _extent(topics.carts, partition), of)
+        lines = [
+            self._line_check(output, reader, _extent(extents, partition), of)
+            for output, reader, extents in zip(self._outputs, readers.lines, topics.lines, strict=True)
+        ]
         rejects = self._reject_check(readers.rejects, _extent(topics.rejects, partition), of)
-        recount = Recount(position.next_offset, self._at.zone, sums)
-        recount.read(readers.visits.records(partition, Extent(begin, visits.end)), carts, rejects)
+        recount = Recount(position.next_offset, self._classify, sums)
+        recount.read(readers.visits.records(partition, Extent(begin, visits.end)), lines, rejects)
         self._recounts.append(recount)
         if head_is_gone := begin > position.first_offset:
             self._head_is_gone = True
             head = f"the log begins at offset {begin}, but counting began at {position.first_offset}"
             self._partial.append(f"{readers.visits.topic}, partition {partition}: {head}")
-        self._partial += [line for check in (carts, rejects) if (line := check.shortage())]
+        shortages = (*(check.shortage() for check in lines), rejects.shortage())
+        self._partial += filter(None, shortages)
         self._report(comparison.of_position(position, recount, partial=head_is_gone))
 
     def _input(self, position: Position, begin: int) -> Input:
@@ -204,10 +217,10 @@ class Verification:
             next_offset=position.next_offset,
         )
 
-    def _cart_check(self, reader: Reader, extent: Extent, of: Input) -> CartCheck:
-        observer = self._truth.observe_cart if self._truth else _ignore
-        check = CartCheck(reader, extent, of=of, report=self._report, observer=observer)
-        self._carts.append(check)
+    def _line_check(self, output: Output, reader: Reader, extent: Extent, of: Input) -> LineCheck:
+        observer = self._truth.observe_cart if self._truth and output.name == CARTS else _ignore
+        check = LineCheck(output, reader, extent, of=of, report=self._report, observer=observer)
+        self._lines.append(check)
         return check
 
     def _reject_check(self, reader: Reader, extent: Extent, of: Input) -> RejectCheck:
@@ -215,6 +228,18 @@ class Verification:
         check = RejectCheck(reader, extent, of=of, report=self._report, observer=observer)
         self._rejects.append(check)
         return check
+
+
+def _outputs(settings: Settings, at: Snapshot) -> list[Output]:
+    """Return the outputs as the database has them; their topics are those of the settings.
+
+    :raises Fatal: CONFIG, the program does not have one of them.
+    """
+    topics = {output.name: output.topic for output in outputs_of(settings)}
+    if unknown := [name for name, _, _ in at.outputs if name not in topics]:
+        message = f"the database has the output {unknown[0]!r}, which operators/outputs.py does not name"
+        raise Fatal(message, ExitCode.CONFIG)
+    return [Output(name, topics[name], actions, line_format) for name, line_format, actions in at.outputs]
 
 
 def _ignore(_record: Message) -> None:

@@ -66,14 +66,15 @@ def of_totals(at: Snapshot, recount: Sums, *, partial: bool) -> Iterator[str]:
 
 
 def of_boards(at: Snapshot) -> Iterator[str]:
-    """Compare the database with itself: each window by action and by country, and all of them with progress."""
+    """Compare the database with itself: each window on every board, and all of them with progress."""
     visits = sum(position.visits for position in at.positions.values())
     for length_s, stated in sorted(at.totals.items()):
-        for actions, countries in stated.boards_that_differ():
-            window = f"{length_s} s {moment_of(actions.window_start_s, 0)}"
-            yield f"window_totals {window}: by action {_amount(actions)}, by country {_amount(countries)}"
-        if stated.visits("action") != visits:
-            yield f"window_totals {length_s} s: {stated.visits('action')} visits, but progress has {visits}"
+        for one, other in stated.boards_that_differ():
+            window = f"{length_s} s {moment_of(one.window_start_s, 0)}"
+            yield f"window_totals {window}: by {one.board} {_amount(one)}, by {other.board} {_amount(other)}"
+        counted = stated.visits(stated.boards[0])
+        if counted != visits:
+            yield f"window_totals {length_s} s: {counted} visits, but progress has {visits}"
 
 
 def _key(length_s: int, row: Row) -> str:

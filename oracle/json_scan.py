@@ -42,9 +42,9 @@ _GRAMMAR = {
 
 
 class Value(NamedTuple):
-    """A member's value: what kind, and for a string its bytes without escapes, for a number its text."""
+    """A member's value: what kind, for a string its bytes without escapes, and else its text."""
 
-    kind: str  # string, number, literal, or mark for an array or object
+    kind: str  # string, number, literal, { for an object, [ for an array
     content: bytes
 
 
@@ -59,7 +59,7 @@ def scan(text: bytes) -> Document | None:
     """Read a document; None where its grammar is invalid. Depth costs no recursion."""
     opened: list[str] = []
     members: list[tuple[bytes, Value]] = []
-    state, key, at, strict, is_object = "value", b"", 0, True, False
+    state, key, at, strict, is_object, begin = "value", b"", 0, True, False, 0
     while state != "after":
         token = _TOKEN.match(text, at)
         if token is None:
@@ -74,9 +74,12 @@ def scan(text: bytes) -> Document | None:
         if opened == ["{"] and following == "colon":
             key = unescaped(content)
         elif opened == ["{"] and state == "value":
-            members.append((key, _value_of(kind, content)))
+            members.append((key, _value_of(symbol, content)))
+            begin = token.start(kind)
         if symbol in _CLOSING:
             opened.pop()
+            if opened == ["{"]:
+                members[-1] = (key, members[-1][1]._replace(content=text[begin:at]))
         elif symbol in _OPENING:
             is_object = is_object or (not opened and symbol == "{")
             opened.append(symbol)

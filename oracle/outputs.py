@@ -123,9 +123,8 @@ class OutputCheck(ABC, Generic[_Source]):
     def origin_of(record: Message) -> bytes | None:
         """Return the bytes that name the visit a record came from."""
 
-    @staticmethod
     @abstractmethod
-    def difference(record: Message, source: _Source) -> str | None:
+    def difference(self, record: Message, source: _Source) -> str | None:
         """Return what is wrong with a record, if anything."""
 
 

@@ -1,12 +1,11 @@
 """One partition of the log, recounted up to the position that the database states."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from oracle.carts import CartCheck
+from oracle.lines import LineCheck
 from oracle.log import Record
-from oracle.message import ABANDONED, classify
+from oracle.message import Classifier
 from oracle.rejects import RejectCheck, Rejection
 from oracle.sums import Sums
 
@@ -16,10 +15,10 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - MariaDB's DATETIME has no zone; 
 class Recount:
     """The counts of one partition's messages before `next_offset`."""
 
-    def __init__(self, next_offset: int, zone: ZoneInfo | None, sums: Sums) -> None:
+    def __init__(self, next_offset: int, classify: Classifier, sums: Sums) -> None:
         self.visits = self.rejected = 0
         self._latest = (-1, 0)
-        self._next_offset, self._zone, self._sums = next_offset, zone, sums
+        self._next_offset, self._classify, self._sums = next_offset, classify, sums
 
     @property
     def messages(self) -> int:
@@ -31,18 +30,19 @@ class Recount:
         """The latest visitDate, UTC."""
         return moment_of(*self._latest) if self.visits else None
 
-    def read(self, messages: Iterable[Record], carts: CartCheck, rejects: RejectCheck) -> None:
+    def read(self, messages: Iterable[Record], lines: Sequence[LineCheck], rejects: RejectCheck) -> None:
         """Count the messages before `next_offset`, and look for the output that each must have.
 
         Beyond it only what the outputs already name is read: they are committed before the database.
         """
-        next_offset, zone = self._next_offset, self._zone
+        next_offset, classify = self._next_offset, self._classify.of_record
+        checks = [(check, check.last_actions) for check in lines]
         add, latest_second = self._sums.add, -1
         for offset, message in messages:
             counted = offset < next_offset
-            if not counted and not (carts.pending or rejects.pending):
+            if not counted and not (rejects.pending or any(check.pending for check in lines)):
                 break
-            found = classify(message.value(), zone)
+            found = classify(message)
             if isinstance(found, str):
                 self.rejected += counted
                 rejects.expect(offset, Rejection(message, reason=found))
@@ -53,9 +53,11 @@ class Recount:
                 if found.second >= latest_second:
                     latest_second = found.second
                     self._latest = max(self._latest, found[:2])
-            if found.last_action == ABANDONED:
-                carts.expect(offset, found)
-        carts.finish()
+            for check, last_actions in checks:
+                if found.last_action in last_actions:
+                    check.expect(offset, found)
+        for check in lines:
+            check.finish()
         rejects.finish()
 
 

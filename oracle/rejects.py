@@ -28,8 +28,7 @@ class RejectCheck(OutputCheck[Rejection]):
     def origin_of(record: Message) -> bytes | None:
         return _last_headers(record).get(_VISIT)
 
-    @staticmethod
-    def difference(record: Message, source: Rejection) -> str | None:
+    def difference(self, record: Message, source: Rejection) -> str | None:
         return _difference(record, source.message, source.reason)
 
 

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
+from oracle.rules import Rules
 from oracle.sums import Row, Sums
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -15,7 +17,11 @@ _BEGIN = (
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
 _NOW = "SELECT UTC_TIMESTAMP() AS taken_at"
-_PIPELINE = "SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone FROM pipeline"
+_PIPELINE = """
+SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, boards, outputs, visit_fields,
+    visit_date_format, duration_unit, max_duration_s, max_future
+FROM pipeline
+"""
 _PROGRESS = """
 SELECT kafka_partition AS `partition`, first_offset, next_offset, messages, visits, rejected, max_visit_date
 FROM progress WHERE topic_id = ? ORDER BY kafka_partition
@@ -53,7 +59,9 @@ class Snapshot(NamedTuple):
     topic_id: str
     partitions: int
     lengths_s: tuple[int, ...]
-    zone: ZoneInfo | None
+    boards: tuple[str, ...]
+    outputs: list[tuple[str, str, tuple[str, ...]]]  # name, format, last actions
+    rules: Rules
     positions: dict[int, Position]
     foreign_positions: int
     totals: dict[int, Sums]
@@ -84,21 +92,24 @@ def _read(connection: Any, settings: Settings) -> Snapshot:
     cursor.execute(_NOW)
     taken_at = cursor.fetchone()["taken_at"]
     pipeline = _pipeline(cursor, settings)
-    topic_id, zone = pipeline["topic_id"], pipeline["naive_timezone"]
+    topic_id = pipeline["topic_id"]
     cursor.execute(_PROGRESS, (topic_id,))
     positions = {row["partition"]: Position(**row) for row in cursor.fetchall()}
     cursor.execute(_FOREIGN_PROGRESS, (topic_id,))
     foreign = cursor.fetchone()["foreign_positions"]
     cursor.close()
     lengths_s = tuple(int(length) for length in pipeline["window_lengths_s"].split(","))
-    totals, rows = _totals(connection, lengths_s)
+    boards = tuple(pipeline["boards"].split(","))
+    totals, rows = _totals(connection, lengths_s, boards)
     return Snapshot(
         taken_at=taken_at,
         pipeline_id=pipeline["pipeline_id"],
         topic_id=topic_id,
         partitions=pipeline["partitions"],
         lengths_s=lengths_s,
-        zone=ZoneInfo(zone) if zone else None,
+        boards=boards,
+        outputs=msgspec.json.decode(pipeline["outputs"], type=list[tuple[str, str, tuple[str, ...]]]),
+        rules=Rules.stored(pipeline),
         positions=positions,
         foreign_positions=foreign,
         totals=totals,
@@ -119,8 +130,8 @@ def _pipeline(cursor: Any, settings: Settings) -> dict[str, Any]:
     return pipeline
 
 
-def _totals(connection: Any, lengths_s: tuple[int, ...]) -> tuple[dict[int, Sums], int]:
-    totals = {length_s: Sums(length_s) for length_s in lengths_s}
+def _totals(connection: Any, lengths_s: tuple[int, ...], boards: tuple[str, ...]) -> tuple[dict[int, Sums], int]:
+    totals = {length_s: Sums(length_s, boards) for length_s in lengths_s}
     rows = 0
     cursor = connection.cursor(buffered=False)
     cursor.execute(_TOTALS)
@@ -128,6 +139,6 @@ def _totals(connection: Any, lengths_s: tuple[int, ...]) -> tuple[dict[int, Sums
         rows += len(chunk)
         for length_s, window_start_s, board, entry, duration_s, visits in chunk:
             row = Row(window_start_s, board, entry, duration_s, visits)
-            totals.setdefault(length_s, Sums(length_s)).put(row)
+            totals.setdefault(length_s, Sums(length_s, boards)).put(row)
     cursor.close()
     return totals, rows

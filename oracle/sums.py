@@ -1,9 +1,10 @@
 """Sums of visits by window, for the recount and for the database alike, so that both are compared in one shape."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from operators.boards import BOARDS
 from oracle.message import Visit
 
 _ONE_VISIT = 1 << 64  # visits and seconds share one integer: half the memory of a pair, and one addition for both
@@ -11,6 +12,7 @@ _ONE_VISIT = 1 << 64  # visits and seconds share one integer: half the memory of
 # The packed sum by board, entry, and the window's start in seconds since 1970 UTC.
 _Windows = defaultdict[str, defaultdict[str, defaultdict[int, int]]]
 _NONE: Mapping[int, int] = {}
+_FIELDS = {board.name: board.fields for board in BOARDS}
 
 
 class Row(NamedTuple):
@@ -26,18 +28,17 @@ class Row(NamedTuple):
 class Sums:
     """Sums of windows of one length."""
 
-    def __init__(self, length_s: int) -> None:
-        self.length_s = length_s
+    def __init__(self, length_s: int, boards: Sequence[str]) -> None:
+        self.length_s, self.boards = length_s, tuple(boards)
         self._windows: _Windows = defaultdict(_entries)
-        self._actions, self._countries = self._windows["action"], self._windows["country"]
+        self._fields = [(self._windows[name], _FIELDS.get(name, ())) for name in boards]
 
     def add(self, visit: Visit) -> None:
-        """Add a visit to its window, by last action and by country."""
-        second, _, country, last_action, duration_s = visit
-        start = second - second % self.length_s
-        amount = _ONE_VISIT + duration_s
-        self._actions[last_action][start] += amount
-        self._countries[country][start] += amount
+        """Add a visit to its window on every board."""
+        start = visit.second - visit.second % self.length_s
+        amount = _ONE_VISIT + visit.duration_s
+        for entries, fields in self._fields:
+            entries[_entry([visit.value(field) for field in fields])][start] += amount
 
     def put(self, row: Row) -> None:
         """Add a row of sums."""
@@ -46,7 +47,7 @@ class Sums:
 
     def of_length(self, length_s: int) -> "Sums":
         """Return the same visits in windows of a length that is a multiple of this one."""
-        longer = Sums(length_s)
+        longer = Sums(length_s, self.boards)
         for board, entry, windows in self._series():
             into = longer._windows[board][entry]
             for start, amount in windows.items():
@@ -64,12 +65,14 @@ class Sums:
                     yield _row(start, board, entry, here.get(start, 0)), _row(start, board, entry, there.get(start, 0))
 
     def boards_that_differ(self) -> Iterator[tuple[Row, Row]]:
-        """Yield the windows whose totals by action and by country differ."""
-        totals = {"action": self._totals("action"), "country": self._totals("country")}
-        for start in sorted(totals["action"].keys() | totals["country"].keys()):
-            actions, countries = (_row(start, board, "", windows.get(start, 0)) for board, windows in totals.items())
-            if actions != countries._replace(board="action"):
-                yield actions, countries
+        """Yield the windows whose total on another board is not that on the first one."""
+        first, *others = self.boards
+        totals = self._totals(first)
+        for board in others:
+            found = self._totals(board)
+            for start in sorted(totals.keys() | found.keys()):
+                if totals.get(start, 0) != found.get(start, 0):
+                    yield _row(start, first, "", totals.get(start, 0)), _row(start, board, "", found.get(start, 0))
 
     def visits(self, board: str) -> int:
         """Return the number of visits of all windows of a board."""
@@ -86,6 +89,13 @@ class Sums:
         for board, entries in self._windows.items():
             for entry, windows in entries.items():
                 yield board, entry, windows
+
+
+def _entry(values: Sequence[str]) -> str:
+    """Return the entry of a board of several fields: joined by a slash; within a value it is %2F, and a percent %25."""
+    if len(values) == 1:
+        return values[0]
+    return "/".join("".join({"%": "%25", "/": "%2F"}.get(letter, letter) for letter in value) for value in values)
 
 
 def _entries() -> defaultdict[str, defaultdict[int, int]]:

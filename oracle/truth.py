@@ -18,8 +18,6 @@ import msgspec
 
 from process.errors import ExitCode, Fatal
 
-ACTION, COUNTRY = "action", "country"
-
 _SUM_RANGE = 2**64
 _Key = TypeVar("_Key", int, str)
 _Row = tuple[int, int, str, str]
@@ -65,6 +63,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     topic_id: str
     window_lengths_s: tuple[int, ...]
     naive_timezone: str | None
+    boards: tuple[str, ...] = ("action", "country")
     messages: dict[int, int]
     visits: int
     rejected: dict[str, int]
@@ -106,11 +105,11 @@ def add(truths: Sequence[Truth]) -> Truth:
 
     Where more than one has sent carts to a partition, their order is not known.
 
-    :raises Fatal: they are of different topics, window lengths or time zones.
+    :raises Fatal: they are of different topics, window lengths, time zones or boards.
     """
     first = truths[0]
     for truth in truths[1:]:
-        for name in ("topic", "topic_id", "window_lengths_s", "naive_timezone"):
+        for name in ("topic", "topic_id", "window_lengths_s", "naive_timezone", "boards"):
             if getattr(truth, name) != getattr(first, name):
                 values = f"{getattr(first, name)!r} and {getattr(truth, name)!r}"
                 raise Fatal(f"truth files of different {name} cannot be added: {values}", ExitCode.CONFIG)
@@ -119,6 +118,7 @@ def add(truths: Sequence[Truth]) -> Truth:
         topic_id=first.topic_id,
         window_lengths_s=first.window_lengths_s,
         naive_timezone=first.naive_timezone,
+        boards=first.boards,
         messages=_added(truth.messages for truth in truths),
         visits=sum(truth.visits for truth in truths),
         rejected=_added(truth.rejected for truth in truths),

@@ -13,6 +13,9 @@ from oracle.sums import Row, Sums
 from oracle.truth import CartDigest, Truth, add, load
 from process.errors import ExitCode, Fatal
 
+CARTS = "carts"
+"""The output that a truth knows."""
+
 
 class TruthCheck:
     """Observes the outputs as they are read, and compares everything in the end.
@@ -52,7 +55,8 @@ class TruthCheck:
         pairs = (
             ("topic_id", truth.topic_id, at.topic_id),
             ("window lengths", truth.window_lengths_s, at.lengths_s),
-            ("NAIVE_TIMEZONE", truth.naive_timezone, at.zone.key if at.zone else None),
+            ("NAIVE_TIMEZONE", truth.naive_timezone, at.rules.zone.key if at.rules.zone else None),
+            ("BOARDS", truth.boards, at.boards),
         )
         for name, true, found in pairs:
             if true != found:
@@ -89,7 +93,7 @@ class TruthCheck:
                 yield f"truth, {where}: the same lines, but in another order"
 
     def _total_differences(self, at: Snapshot) -> Iterator[str]:
-        true_sums = {length_s: Sums(length_s) for length_s in at.lengths_s}
+        true_sums = {length_s: Sums(length_s, at.boards) for length_s in at.lengths_s}
         for total in self._truth.totals:
             row = Row(total.window_start_s, total.board, total.entry, total.duration_s, total.visits)
             true_sums[total.length_s].put(row)

@@ -1,7 +1,7 @@
 """Who owns a partition. Ownership is taken before any position is read, in an order that matters."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +13,11 @@ from confluent_kafka.admin import AdminClient
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient
 from operators.last_read import LastRead, last_read_of
+from operators.outputs import outputs_of
 from partition.pipeline import Pipeline
 from partition.position import PartitionConnection
 from partition.producer import fenced_producer
-from partition.tail import OutputTopic, OwnTransactionHangs, TailReader, cart_origin, reject_origin
+from partition.tail import OutputTopic, OwnTransactionHangs, TailReader, line_origin, reject_origin
 from partition.tail_consumers import TailConsumers
 from process.cancellation import Cancellation
 from process.deadline import Deadline
@@ -29,9 +30,12 @@ _LOCKED_S = 30.0
 
 
 class Tails(NamedTuple):
-    """The offsets of the visits of a partition's latest outputs: everything up to them is in the topics."""
+    """The offsets of the visits of a partition's latest records in each topic: everything up to them is there.
 
-    carts: int
+    `lines` are by the outputs' names.
+    """
+
+    lines: Mapping[str, int]
     rejects: int
 
 
@@ -99,13 +103,13 @@ def _fence(
     settings: Settings, reader: TailReader, pipeline: Pipeline, partition: int, fenced_by: Callable[[], Producer]
 ) -> tuple[Producer, Tails]:
     """Fence earlier owners, then read the tails: before the fence an earlier owner could still move them."""
-    carts = OutputTopic(settings.carts_topic, cart_origin)
+    lines = {output.name: OutputTopic(output.topic, line_origin) for output in outputs_of(settings)}
     rejects = OutputTopic(settings.rejected_topic, reject_origin)
-    for topic in (carts, rejects):
+    for topic in (*lines.values(), rejects):
         _refuse_another_pipelines(reader, topic, pipeline, partition)
     producer = fenced_by()
     tail_of = partial(reader.tail, pipeline_id=pipeline.pipeline_id, topic_id=pipeline.topic_id)
-    return producer, Tails(carts=tail_of(carts), rejects=tail_of(rejects))
+    return producer, Tails({name: tail_of(topic) for name, topic in lines.items()}, tail_of(rejects))
 
 
 def _refuse_another_pipelines(reader: TailReader, topic: OutputTopic, pipeline: Pipeline, partition: int) -> None:

@@ -2,19 +2,73 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from clients.sql import queries
+from operators.boards import boards_of
+from operators.decode import DECODE_VERSION
+from operators.outputs import outputs_of
+from operators.rules import VisitRules
+from operators.visit import MAX_DURATION_S
+from settings import Settings
+
+
+class Fixed(NamedTuple):
+    """What must not change under a database: other settings would give totals that are neither old nor new.
+
+    Lists are separated by commas; an empty text stands for none, and for the usual fields.
+    """
+
+    window_lengths_s: str
+    naive_timezone: str
+    decode_version: int
+    boards: str = "action,country"  # these defaults are what an older schema, which lacks the column, stands for
+    outputs: str = '[["carts","csv",["SHOPPING_CART"]]]'
+    visit_fields: str = ""
+    visit_date_format: str = "rfc3339"
+    duration_unit: str = "s"
+    max_duration_s: int = MAX_DURATION_S
+    max_future: str = "off"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Fixed":
+        """Return what the settings are, as the database has it.
+
+        :raises Fatal: CONFIG, a setting is wrong.
+        """
+        rules = VisitRules.of(settings)
+        return cls(
+            window_lengths_s=",".join(map(str, settings.window_lengths_s)),
+            naive_timezone=settings.naive_timezone.key if settings.naive_timezone else "",
+            decode_version=DECODE_VERSION,
+            boards=",".join(board.name for board in boards_of(settings)),
+            outputs=msgspec.json.encode(
+                [(output.name, output.line_format, output.last_actions) for output in outputs_of(settings)]
+            ).decode(),
+            visit_fields=",".join(sorted(f"{name}:{place}" for name, place in settings.visit_fields if name != place)),
+            visit_date_format=rules.date_format,
+            duration_unit=rules.duration_unit,
+            max_duration_s=rules.max_duration_s,
+            max_future="off" if rules.max_future_s is None else f"{rules.max_future_s}s",
+        )
+
+    def named(self) -> dict[str, str | int]:
+        """Return the values by the names that people know them by."""
+        names = {
+            "decode_version": "the version of the decode rules",
+            "outputs": "the list of outputs (CART_ACTION, CARTS_FORMAT)",
+        }
+        return {names.get(name, name.upper()): value for name, value in self._asdict().items()}
 
 
 class Pipeline(NamedTuple):
-    """The row of table `pipeline`: what must not change under a database."""
+    """The row of table `pipeline`: what this database counts, and how."""
 
     pipeline_id: str
     topic: str
     topic_id: str
     partitions: int
-    window_lengths_s: str  # separated by commas
-    naive_timezone: str  # empty: none
-    decode_version: int
+    fixed: Fixed
 
 
 class Position(NamedTuple):
@@ -33,7 +87,11 @@ def read_pipeline(cursor: Any) -> Pipeline | None:
     """
     cursor.execute(queries()["read_pipeline"])
     row = cursor.fetchone()
-    return Pipeline(*row) if row else None
+    if row is None:
+        return None
+    columns = dict(zip((column[0] for column in cursor.description), row, strict=True))
+    fixed = Fixed(**{name: columns[name] for name in Fixed._fields if name in columns})
+    return Pipeline(columns["pipeline_id"], columns["topic"], columns["topic_id"], columns["partitions"], fixed)
 
 
 def read_schema_version(cursor: Any) -> int:

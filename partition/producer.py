@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from clients import kafka, kafka_config
+from operators.outputs import output_topics, outputs_of
 from process.cancellation import Cancellation
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -24,25 +25,26 @@ FENCED = frozenset(
 
 BATCH_BYTES = 1_000_000  # librdkafka's default
 TRANSACTION_TIMEOUT_S = 10.0  # Kafka ends a transaction that is open for longer
-_LARGEST_CART_BYTES = 1024  # a batch of one cart: 81 bytes of key, two names of 64 characters, and Kafka's own
+_LARGEST_LINE_BYTES = 1024  # a batch of one line: 81 bytes of key, two names of 64 characters, and Kafka's own
 _LIMIT_S = 30.0
 _STEP_S = 0.5
 
 
 def largest_batch(settings: Settings, admin: AdminClient) -> int:
-    """Return the bytes of a batch that both output topics take.
+    """Return the bytes of a batch that all output topics take.
 
-    :raises Fatal: Kafka is unavailable or refuses, or the carts' topic does not take every cart.
+    :raises Fatal: Kafka is unavailable or refuses, or an output's topic does not take every line.
     """
-    carts, rejects = (kafka.largest_batch(admin, topic) for topic in (settings.carts_topic, settings.rejected_topic))
-    if carts < _LARGEST_CART_BYTES:
-        message = (
-            f"topic {settings.carts_topic!r} has max.message.bytes={carts}, but a cart can have "
-            f"{_LARGEST_CART_BYTES}; raise it: kafka-configs --alter --topic {settings.carts_topic} "
-            "--add-config max.message.bytes=1048588"
-        )
-        raise Fatal(message, ExitCode.CONFIG)
-    return min(carts, rejects)
+    largest = {topic: kafka.largest_batch(admin, topic) for topic in output_topics(settings)}
+    for topic in (output.topic for output in outputs_of(settings)):
+        if largest[topic] < _LARGEST_LINE_BYTES:
+            message = (
+                f"topic {topic!r} has max.message.bytes={largest[topic]}, but a line can have "
+                f"{_LARGEST_LINE_BYTES}; raise it: kafka-configs --alter --topic {topic} "
+                "--add-config max.message.bytes=1048588"
+            )
+            raise Fatal(message, ExitCode.CONFIG)
+    return min(largest.values())
 
 
 def fenced_producer(
@@ -57,13 +59,13 @@ def fenced_producer(
     :raises Cancelled: found every half second.
     """
     size = {"batch.size": _batch_size(settings, largest_batch)}
-    transactional_id = transactional_id_of(settings.carts_topic, partition)
+    transactional_id = transactional_id_of(outputs_of(settings)[0].topic, partition)
     return transactional_producer(settings, transactional_id, limit_s=_LIMIT_S, cancellation=cancellation, **size)
 
 
-def transactional_id_of(carts_topic: str, partition: int) -> str:
+def transactional_id_of(first_topic: str, partition: int) -> str:
     """Return the transactional.id of a partition's outputs: never of the database, a copy of it must fence too."""
-    return f"{carts_topic}-{partition}"
+    return f"{first_topic}-{partition}"
 
 
 def _batch_size(settings: Settings, largest_batch: int) -> int | str:
@@ -78,7 +80,7 @@ def _connect(producer: Producer, settings: Settings) -> None:
     one that stays.
     """
     with suppress(KafkaException):  # init_transactions reports what is wrong
-        for topic in (settings.carts_topic, settings.rejected_topic):
+        for topic in output_topics(settings):
             producer.list_topics(topic, _STEP_S)
 
 

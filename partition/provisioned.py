@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 from clients import kafka, mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries, schema_version
-from operators.decode import DECODE_VERSION
-from partition.pipeline import Pipeline, Position, read_pipeline, read_positions, read_schema_version
+from operators.outputs import output_topics
+from partition.pipeline import Fixed, Pipeline, Position, read_pipeline, read_positions, read_schema_version
 from partition.position import missing_row_message
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -38,8 +38,7 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
         raise Fatal(not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
     _refuse_other_schema(settings, version)
     refuse_other_settings(settings, pipeline)
-    names = (settings.visits_topic, settings.carts_topic, settings.rejected_topic)
-    topics = kafka.describe(admin, settings, names)
+    topics = kafka.describe(admin, settings, (settings.visits_topic, *output_topics(settings)))
     _refuse_other_topics(settings, topics, pipeline.topic_id, pipeline.partitions)
     kafka.refuse_compacted(admin, settings.visits_topic)
     refuse_other_rows(pipeline, positions)
@@ -84,17 +83,13 @@ def refuse_other_settings(settings: Settings, pipeline: Pipeline) -> None:
 
     :raises Fatal: CONFIG, naming both values.
     """
-    zone = settings.naive_timezone.key if settings.naive_timezone else ""
-    differences = (
-        ("VISITS_TOPIC", settings.visits_topic, pipeline.topic),
-        ("WINDOW_LENGTHS_S", ",".join(map(str, settings.window_lengths_s)), pipeline.window_lengths_s),
-        ("NAIVE_TIMEZONE", zone, pipeline.naive_timezone),
-        ("the version of the decode rules", DECODE_VERSION, pipeline.decode_version),
-    )
-    for name, ours, theirs in differences:
-        if ours != theirs:
+    ours = {"VISITS_TOPIC": settings.visits_topic} | Fixed.of(settings).named()
+    theirs = {"VISITS_TOPIC": pipeline.topic} | pipeline.fixed.named()
+    for name in ours:
+        if ours[name] != theirs[name]:
             message = (
-                f"{name} is {ours!r}, but database {settings.mariadb_database!r} was provisioned with {theirs!r}: "
+                f"{name} is {ours[name]!r}, but database {settings.mariadb_database!r} was provisioned with "
+                f"{theirs[name]!r}: "
                 "go back to that, or start over by python -m ops reset --yes, which counts the whole log again"
             )
             raise Fatal(message, ExitCode.CONFIG)

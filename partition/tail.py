@@ -51,8 +51,8 @@ class Origin(NamedTuple):
         return cls(match["pipeline"], match["topic_id"], int(match["partition"]), int(match["offset"]))
 
 
-def cart_origin(message: Message) -> Origin | None:
-    """Return the visit of a cart: its key."""
+def line_origin(message: Message) -> Origin | None:
+    """Return the visit of a line, such as a cart's: its key."""
     return Origin.parse(message.key())
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer
 
 from clients import kafka, kafka_config
+from operators.outputs import output_topics
 from settings import Settings
 
 
@@ -55,7 +56,7 @@ class TailConsumers:
 
     def _new(self) -> Consumer:
         consumer = tail_consumer(self._settings, "read_committed")
-        topics = (self._settings.carts_topic, self._settings.rejected_topic, self._settings.visits_topic)
+        topics = (*output_topics(self._settings), self._settings.visits_topic)
         with kafka.translated("reading the output topics"):
             for topic in topics:
                 # a partition assigned before its leader is known waits for a timer of 1 s

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from process.errors import ExitCode, Fatal
+from simulate.shape import Shape
 
 FIELDS = ("visitDate", "country", "lastAction", "duration")
 
@@ -24,8 +25,8 @@ def is_csv(head: bytes) -> bool:
     return bool(_STATED.fullmatch(first)) or any(_has_all(first, separator) for separator in _SEPARATORS)
 
 
-def messages_of(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield each row as a message.
+def messages_of(path: Path, lines: Iterable[bytes], shape: Shape) -> Iterator[bytes]:
+    """Yield each row as a message in that shape; dates and durations as the row has them.
 
     :raises Fatal: the header lacks a field, or a line cannot be read.
     """
@@ -33,7 +34,7 @@ def messages_of(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
     at = table.columns()
     for row in table:
         visit = {name: row[column] if column < len(row) else None for name, column in at.items()}
-        yield json.dumps(visit | _number(visit["duration"]), ensure_ascii=False).encode()
+        yield json.dumps(shape.document(visit | _number(visit["duration"])), ensure_ascii=False).encode()
 
 
 class _Table:

@@ -1,14 +1,12 @@
 """The visit generator: messages sampled from templates by one seed, dated by a clock, some of them anomalies."""
 
-from zoneinfo import ZoneInfo
-
 from simulate.chunk import MAX_MESSAGES, Chunk
 from simulate.dates import DatesMs, encode_date, encode_dates, in_zone
-from simulate.malformed import INVALID, NO_TIMEZONE, MalformedKind
+from simulate.malformed import INVALID, NO_TIMEZONE, MalformedKind, kinds_of
 from simulate.options import AnomalyOptions
 from simulate.sampling import Anomaly, Duplicate, Late, Sampler
 from simulate.schedule import Schedule
-from simulate.templates import Templates, message_prefix
+from simulate.templates import Templates
 from simulate.world import Rhythm
 
 
@@ -25,14 +23,13 @@ class VisitGenerator:
         schedule: Schedule | None,
         until: int | None,
         key: str = "none",
-        naive_timezone: ZoneInfo | None = None,
         rhythm: Rhythm | None = None,
     ) -> None:
         self._templates, self._dates_ms, self._schedule, self._until = templates, dates_ms, schedule, until
-        self._suffixes = templates.message_suffixes()
+        self._shape, self._suffixes = templates.shape, templates.message_suffixes()
         self._keys = templates.keys(key)
-        self._zone, self._rhythm = naive_timezone, rhythm
-        self._sampler = Sampler(seed, anomalies)
+        self._rhythm = rhythm
+        self._sampler = Sampler(seed, anomalies, kinds_of(self._shape))
         self._block = self._sampler.block()
         self._taken = 0
         self._previous: Chunk | None = None
@@ -79,8 +76,9 @@ class VisitGenerator:
         if self._block.shifts_ms:
             shifts_ms = self._block.shifts_ms[begin:end]
             dates_ms = [date - shift for date, shift in zip(dates_ms, shifts_ms, strict=True)]
+        dates_ms = list(map(self._shape.floor, dates_ms)) if self._shape.rules.date_format == "epoch_s" else dates_ms
         suffixes = map(self._suffixes.__getitem__, indexes)
-        prefixes = {date_ms: message_prefix(date) for date_ms, date in encode_dates(dates_ms).items()}
+        prefixes = {date_ms: self._prefix(date_ms, date) for date_ms, date in encode_dates(dates_ms).items()}
         values: list[bytes | None]
         if len(prefixes) == 1:  # flat out a whole chunk has one date
             (prefix,) = prefixes.values()
@@ -90,12 +88,15 @@ class VisitGenerator:
         keys: list[bytes | None] | None = [self._keys[index] for index in indexes] if self._keys else None
         return Chunk(self._taken, self._templates, values, keys, indexes, dates_ms)
 
+    def _prefix(self, date_ms: int, date: bytes) -> bytes:
+        return self._shape.prefix + self._shape.encoded_date(date_ms, date)
+
     def _apply(self, anomaly: Anomaly, chunk: Chunk, position: int) -> None:
         if isinstance(anomaly, MalformedKind):
             self._malform(anomaly, chunk, position)
         elif isinstance(anomaly, Late):
-            chunk.dates_ms[position] -= anomaly.by_ms
-            prefix = message_prefix(encode_date(chunk.dates_ms[position]))
+            date_ms = chunk.dates_ms[position] = self._shape.floor(chunk.dates_ms[position] - anomaly.by_ms)
+            prefix = self._prefix(date_ms, encode_date(date_ms))
             chunk.values[position] = prefix + self._suffixes[chunk.indexes[position]]
             chunk.late.append(position)
         elif isinstance(anomaly, Duplicate):
@@ -105,10 +106,11 @@ class VisitGenerator:
 
     def _malform(self, kind: MalformedKind, chunk: Chunk, position: int) -> None:
         date_ms, template = chunk.dates_ms[position], self._templates[chunk.indexes[position]]
-        chunk.values[position] = kind.encode(encode_date(date_ms).decode(), template)
-        if kind.reason != NO_TIMEZONE or self._zone is None:
+        chunk.values[position] = kind.encode(self._shape, date_ms, template)
+        zone = self._shape.zone
+        if kind.reason != NO_TIMEZONE or zone is None:
             chunk.reject(position, kind.reason)
-        elif (moment_ms := in_zone(date_ms, self._zone)) is None:
+        elif (moment_ms := in_zone(date_ms, zone)) is None:
             chunk.reject(position, INVALID)
         else:
             chunk.dates_ms[position] = moment_ms

@@ -4,19 +4,24 @@ It shares no code with the pipeline: a visit's window, its cart line and a messa
 generator's own data, and those of a failed delivery are subtracted as verify's decoder classifies the message.
 """
 
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
 from clients.kafka import Topic, printable
-from oracle.message import Visit, classify
-from oracle.truth import ACTION, COUNTRY, CartDigest, Total, Truth, Unresolved
+from operators.boards import boards_of, entry_of
+from oracle.message import Visit
+from oracle.truth import CartDigest, Total, Truth, Unresolved
+from process.errors import ExitCode, Fatal
 from settings import Settings
 from simulate.chunk import Chunk, Positions, at
 from simulate.dates import encode_date, encode_dates
 from simulate.sender import Failure
+from simulate.shape import Shape
 from simulate.templates import Template, Templates
 
 _FOLD_AFTER_VISITS = 500_000
+_MARGIN_S = 60.0
 
 _Row = tuple[int, str, str]
 """Window start in seconds since 1970 UTC, board, entry."""
@@ -30,7 +35,9 @@ class Ledger:
         self._length_ms = settings.window_lengths_s[0] * 1000
         self._messages = [0] * topic.partitions
         self._rejected: Counter[str] = Counter()
-        self._templates = Templates([])
+        self._shape = Shape(settings)
+        self._boards = boards_of(settings)
+        self._templates = Templates([], self._shape)
         self._counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self._counted = 0
         self._totals: dict[_Row, list[int]] = {}
@@ -39,6 +46,7 @@ class Ledger:
 
     def record(self, chunk: Chunk, queued: Sequence[Positions], sent: Chunk) -> None:
         """Record what was sent of a chunk: the positions in `queued`, by partition, which are the chunk `sent`."""
+        self._refuse_future(chunk)
         if chunk.templates is not self._templates:
             self._fold()
             self._templates = chunk.templates
@@ -73,6 +81,7 @@ class Ledger:
             topic_id=self._topic.topic_id,
             window_lengths_s=self._settings.window_lengths_s,
             naive_timezone=zone.key if zone else None,
+            boards=self._settings.boards,
             messages=dict(enumerate(self._messages)),
             visits=visits,
             rejected=dict(sorted((+self._rejected).items())),
@@ -84,6 +93,22 @@ class Ledger:
                 if failure.unknown
             ],
         )
+
+    def _refuse_future(self, chunk: Chunk) -> None:
+        """Refuse visits that the dataflow may reject: their timestamps are the broker's, and not known here.
+
+        :raises Fatal: CONFIG, a visit is dated MAX_FUTURE ahead, or almost.
+        """
+        most_s = self._settings.max_future
+        if most_s is None or not chunk.dates_ms:
+            return
+        ahead_s = max(chunk.dates_ms) / 1000 - time.time()
+        if ahead_s > most_s - _MARGIN_S:
+            message = (
+                f"a visit is dated {ahead_s:.0f} s ahead, and MAX_FUTURE is {most_s}s: --truth cannot know whether it "
+                "will be rejected; choose an earlier --start, or MAX_FUTURE=off"
+            )
+            raise Fatal(message, ExitCode.CONFIG)
 
     def _count(self, chunk: Chunk) -> None:
         indexes, dates_ms = chunk.indexes, chunk.dates_ms
@@ -115,32 +140,36 @@ class Ledger:
 
     def _add(self, window: int, template: Template, visits: int) -> None:
         start_s = window * self._length_ms // 1000
-        for row in ((start_s, ACTION, template.last_action), (start_s, COUNTRY, template.country)):
-            amounts = self._totals.setdefault(row, [0, 0])
+        for board in self._boards:
+            values = [self._shape.value(template.country, template.last_action, field) for field in board.fields]
+            amounts = self._totals.setdefault((start_s, board.name, entry_of(values)), [0, 0])
             amounts[0] += template.duration_s * visits
             amounts[1] += visits
 
     def _subtract(self, failure: Failure, failed_carts: Counter[bytes]) -> None:
         self._messages[failure.partition] -= 1
-        outcome = classify(failure.value, self._settings.naive_timezone)
+        outcome = self._shape.classify(failure.value)
         if not isinstance(outcome, Visit):
             self._rejected[outcome] -= 1
             return
         template = Template(outcome.country, outcome.last_action, outcome.duration_s)
         date_ms = outcome.second * 1000 + outcome.microsecond // 1000
         self._add(date_ms // self._length_ms, template, -1)
-        if suffix := Templates([template]).cart_suffixes[0]:
-            failed_carts[encode_date(date_ms) + suffix] += 1
+        one = Templates([template], self._shape)
+        if suffix := one.cart_suffixes[0]:
+            failed_carts[one.cart_prefix + encode_date(date_ms) + suffix] += 1
 
 
 def _cart_lines(chunk: Chunk, positions: Positions, encoded_dates: dict[int, bytes]) -> list[bytes]:
     indexes = at(chunk.indexes, positions)
-    suffixes = map(chunk.templates.cart_suffixes.__getitem__, indexes)
+    prefix, suffixes = chunk.templates.cart_prefix, map(chunk.templates.cart_suffixes.__getitem__, indexes)
     if len(encoded_dates) == 1:  # flat out a whole chunk has one date
         (date,) = encoded_dates.values()
-        return [date + suffix for suffix in suffixes if suffix]
+        return [prefix + date + suffix for suffix in suffixes if suffix]
     dates_ms = at(chunk.dates_ms, positions)
-    return [encoded_dates[date_ms] + suffix for date_ms, suffix in zip(dates_ms, suffixes, strict=True) if suffix]
+    return [
+        prefix + encoded_dates[date_ms] + suffix for date_ms, suffix in zip(dates_ms, suffixes, strict=True) if suffix
+    ]
 
 
 def _digest_rest(pending: deque[tuple[int, list[bytes]]], failed: Counter[bytes], digest: CartDigest) -> None:

@@ -1,15 +1,17 @@
 """Messages that are not valid visits: every kind, and the reason for which each must be rejected."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from simulate.dates import encode_date
+from simulate.shape import Shape
 from simulate.templates import Template
 
 MALFORMED, INVALID, NO_TIMEZONE = "malformed", "invalid", "no_timezone"
 
-Encode = Callable[[str, Template], bytes | None]
-"""Takes the date and the template of a visit; returns the malformed message in its place."""
+Encode = Callable[[Shape, int, Template], bytes | None]
+"""Takes how messages are written, and date (ms since 1970 UTC) and template of a visit; returns the malformed one."""
 
 
 class MalformedKind(NamedTuple):
@@ -20,52 +22,47 @@ class MalformedKind(NamedTuple):
     encode: Encode
 
 
-def _whole(date: str, template: Template) -> bytes:
-    return _with()(date, template) or b""
+def _whole(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return _with()(shape, date_ms, template) or b""
 
 
 def _with(**members: Any) -> Encode:
     """Replace single members by another value, or leave them out (`...`)."""
 
-    def encode(date: str, template: Template) -> bytes:
-        visit = {
-            "visitDate": date,
-            "country": template.country,
-            "lastAction": template.last_action,
-            "duration": template.duration_s,
-            **members,
-        }
-        return json.dumps({name: value for name, value in visit.items() if value is not ...}).encode()
+    def encode(shape: Shape, date_ms: int, template: Template) -> bytes:
+        date = shape.date(date_ms, encode_date(date_ms).decode())
+        visit = {"visitDate": date} | shape.members(*template) | members
+        return json.dumps(shape.document(visit)).encode()
 
     return encode
 
 
 def _always(value: bytes | None) -> Encode:
-    return lambda date, template: value
+    return lambda shape, date_ms, template: value
 
 
-def _half(date: str, template: Template) -> bytes:
-    return _whole(date, template)[:40]
+def _half(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return _whole(shape, date_ms, template)[:40]
 
 
-def _twice(date: str, template: Template) -> bytes:
-    return _whole(date, template) * 2
+def _twice(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return _whole(shape, date_ms, template) * 2
 
 
-def _deep(date: str, template: Template) -> bytes:
-    return _whole(date, template)[:-1] + b', "more": ' + b"[" * 300 + b"]" * 300 + b"}"
+def _deep(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return _whole(shape, date_ms, template)[:-1] + b', "more": ' + b"[" * 300 + b"]" * 300 + b"}"
 
 
-def _not_utf8(date: str, template: Template) -> bytes:
-    return _with(country="?")(date, template).replace(b"?", b"\xff\xfe")  # type: ignore[union-attr]
+def _not_utf8(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return (_with(country="?")(shape, date_ms, template) or b"").replace(b"?", b"\xff\xfe")
 
 
-def _listed(date: str, template: Template) -> bytes:
-    return b"[" + _whole(date, template) + b"]"
+def _listed(shape: Shape, date_ms: int, template: Template) -> bytes:
+    return b"[" + _whole(shape, date_ms, template) + b"]"
 
 
-def _zoneless(date: str, template: Template) -> bytes | None:
-    return _with(visitDate=date.removesuffix("Z"))(date, template)
+def _zoneless(shape: Shape, date_ms: int, template: Template) -> bytes | None:
+    return _with(visitDate=encode_date(date_ms).decode().removesuffix("Z"))(shape, date_ms, template)
 
 
 KINDS = (
@@ -107,3 +104,12 @@ KINDS = (
     MalformedKind("visitDate from 2100 on", INVALID, _with(visitDate="2100-01-01T00:00:00Z")),
     MalformedKind("visitDate without an offset", NO_TIMEZONE, _zoneless),
 )
+
+
+def kinds_of(shape: Shape) -> Sequence[MalformedKind]:
+    """Return the kinds in the shape of a pipeline's messages: some are visits there, others have another reason."""
+    if shape.usual:
+        return KINDS
+    sample = Template("NOR", "ORDER", 1)
+    found = ((kind, shape.classify(kind.encode(shape, 1_764_000_000_000, sample))) for kind in KINDS)
+    return [kind._replace(reason=reason) for kind, reason in found if isinstance(reason, str)]

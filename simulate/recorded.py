@@ -10,12 +10,13 @@ from process.errors import ExitCode, Fatal
 from process.signals import Stop
 from simulate import csv_rows
 from simulate.recording import STANDARD_INPUT, Recording
+from simulate.shape import Shape
 
 _DECODER = json.JSONDecoder()
 _COMPRESSED = {".gz", ".zst"}
 
 
-def messages_in(path: Path, stop: Stop | None) -> Iterator[bytes]:
+def messages_in(path: Path, stop: Stop | None, shape: Shape) -> Iterator[bytes]:
     """Yield the messages of a file, byte by byte, or the rows of CSV as JSON.
 
     The name decides which of the two it is; for standard input, its first line.
@@ -24,7 +25,7 @@ def messages_in(path: Path, stop: Stop | None) -> Iterator[bytes]:
     """
     recording = Recording(path, stop)
     csv = csv_rows.is_csv(recording.head) if path == STANDARD_INPUT else _named_csv(path)
-    yield from csv_rows.messages_of(path, recording) if csv else _lines_in(recording)
+    yield from csv_rows.messages_of(path, recording, shape) if csv else _lines_in(recording)
 
 
 def _named_csv(path: Path) -> bool:

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from oracle.message import Visit, classify
+from oracle.message import Visit
 from process.errors import ExitCode, Fatal
 from process.signals import Stop
 from simulate.chunk import MAX_MESSAGES, Chunk
 from simulate.pace import Pace
 from simulate.recorded import messages_in
+from simulate.shape import Shape
 from simulate.templates import Template, Templates
 
 
@@ -39,11 +39,11 @@ class Replay:
         pace: Pace | None,
         until: int | None,
         key: str,
-        naive_timezone: ZoneInfo | None,
+        shape: Shape | None = None,
         stop: Stop | None = None,
     ) -> None:
-        self._key = key
-        self._lines = islice(self._dated(messages_in(path, stop), pace, naive_timezone), until)
+        self._key, self._shape = key, shape or Shape()
+        self._lines = islice(self._dated(messages_in(path, stop, self._shape), pace), until)
         self._taken = self._next = 0
         self._failure: Fatal | None = None
         self._read()
@@ -93,11 +93,10 @@ class Replay:
             self._failure = failure
         self._due_times_s = [line.due_s for line in self._block]
 
-    @staticmethod
-    def _dated(messages: Iterable[bytes], pace: Pace | None, zone: ZoneInfo | None) -> Iterator[_Line]:
+    def _dated(self, messages: Iterable[bytes], pace: Pace | None) -> Iterator[_Line]:
         due_s = 0.0
         for value in messages:
-            outcome = classify(value, zone)
+            outcome = self._shape.classify(value)
             if not isinstance(outcome, Visit):
                 yield _Line(value, due_s, None, outcome)
                 continue
@@ -119,7 +118,7 @@ class Replay:
                 template = Template(line.visit.country, line.visit.last_action, line.visit.duration_s)
                 indexes.append(index_of.setdefault(template, len(index_of)))
                 dates_ms.append(_date_ms(line.visit))
-        templates = Templates(list(index_of))
+        templates = Templates(list(index_of), self._shape)
         indexes = [templates.rejected_index if index < 0 else index for index in indexes]
         values: list[bytes | None] = [line.value for line in lines]
         return Chunk(self._taken, templates, values, self._keys_of(lines), indexes, dates_ms, rejected)

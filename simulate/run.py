@@ -23,6 +23,7 @@ from simulate.pace import Pace
 from simulate.replay import Replay
 from simulate.schedule import NOMINAL_RATE, Schedule
 from simulate.sender import Sender, topic_of
+from simulate.shape import Shape
 from simulate.stats import RunStats
 from simulate.summary import Summary, summary_of
 from simulate.view import View, open_view
@@ -78,7 +79,8 @@ def _generator(  # noqa: PLR0913 - what the history and the live visits do not h
     countries = options.countries
     if isinstance(countries, int):
         countries = draw_countries(options.seed, countries, options.zipf)
-    templates = draw_templates(options.seed, WORLD if countries is None else countries, options.actions)
+    weights = WORLD if countries is None else countries
+    templates = draw_templates(options.seed, weights, options.actions, Shape(settings))
     return VisitGenerator(
         templates=templates,
         seed=seed,
@@ -87,7 +89,6 @@ def _generator(  # noqa: PLR0913 - what the history and the live visits do not h
         schedule=schedule,
         until=until,
         key=options.key,
-        naive_timezone=settings.naive_timezone,
         rhythm=Rhythm(templates) if countries is None else None,
     )
 
@@ -114,7 +115,7 @@ def _replay(path: Path, options: Options, settings: Settings, *, scheduled: bool
         pace=Pace(options.speed, options.max_gap_s, str(path)) if recorded_pace else None,
         until=options.count,
         key=options.key,
-        naive_timezone=settings.naive_timezone,
+        shape=Shape(settings),
         stop=stop,
     )
 

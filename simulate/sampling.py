@@ -40,8 +40,8 @@ class Sampler:
     samples of another. The names of the streams seed them: with other names the same --seed is other bytes.
     """
 
-    def __init__(self, seed: int | str, anomalies: AnomalyOptions) -> None:
-        self._options = anomalies
+    def __init__(self, seed: int | str, anomalies: AnomalyOptions, kinds: Sequence[MalformedKind] = KINDS) -> None:
+        self._options, self._kinds = anomalies, kinds
         self._templates = Random(f"{seed}/cards")
         self._anomalies = Random(f"{seed}/oddities")
         self._order = Random(f"{seed}/order")
@@ -65,7 +65,7 @@ class Sampler:
     def _anomaly(self, share: float) -> Anomaly:
         options, draw = self._options, self._anomalies.random
         if share < options.malformed_share:
-            return KINDS[int(draw() * len(KINDS))]
+            return self._kinds[int(draw() * len(self._kinds))]
         if share < options.malformed_share + options.duplicate_share:
             return Duplicate()
         return Late(1 + int(draw() * options.late_by_ms))

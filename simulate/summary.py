@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from oracle.message import classify
 from settings import Settings
 from simulate.options import Options
+from simulate.shape import Shape
 from simulate.stats import RunStats
 
 
@@ -37,7 +37,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def summary_of(stats: RunStats, settings: Settings, options: Options, *, truth: Path | None) -> Summary:
     """Sum up, when nothing is in flight any more; `truth` is the file that has been written."""
     sender = stats.sender
-    outcomes = [classify(failure.value, settings.naive_timezone) for failure in sender.failures]
+    classify = Shape(settings).classify
+    outcomes = [classify(failure.value) for failure in sender.failures]
     rejected = stats.rejected - Counter(reason for reason in outcomes if isinstance(reason, str))
     seconds = stats.elapsed_s
     return Summary(

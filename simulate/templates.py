@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-ABANDONED_CART = "SHOPPING_CART"
+from simulate.shape import Shape
 
 
 class Template(NamedTuple):
@@ -21,10 +21,12 @@ class Templates:
     `rejected_index`, one beyond the last template, stands for a message that is not a valid visit.
     """
 
-    def __init__(self, templates: Sequence[Template]) -> None:
+    def __init__(self, templates: Sequence[Template], shape: Shape | None = None) -> None:
         self._templates = templates
+        self.shape = shape or Shape()
         self.rejected_index = len(templates)
-        self.cart_suffixes: list[bytes | None] = [*map(_cart_suffix_of, templates), None]
+        self.cart_prefix = b"" if self.shape.carts_format == "csv" else b'{"visitDate":"'
+        self.cart_suffixes: list[bytes | None] = [*map(self._cart_suffix_of, templates), None]
 
     def __len__(self) -> int:
         return len(self._templates)
@@ -36,8 +38,8 @@ class Templates:
         return self._templates[index]
 
     def message_suffixes(self) -> list[bytes]:
-        """Return what follows the date in each template's message: it is `message_prefix(date) + suffix`."""
-        return list(map(_message_suffix_of, self._templates))
+        """Return what follows the date in each template's message: it is `shape.prefix + date + suffix`."""
+        return [self.shape.suffix(*template) for template in self._templates]
 
     def keys(self, field: str) -> list[bytes] | None:
         """Return each template's message key: its country or its last action; no keys at all for `none`."""
@@ -46,22 +48,14 @@ class Templates:
         names = (each.country if field == "country" else each.last_action for each in self._templates)
         return [name.encode() for name in names]
 
-
-def message_prefix(date: bytes) -> bytes:
-    """Return a visit's message up to and including its encoded date."""
-    return b'{"visitDate": "' + date
-
-
-def _message_suffix_of(template: Template) -> bytes:
-    country, action = (json.dumps(name, ensure_ascii=False) for name in (template.country, template.last_action))
-    text = f'", "country": {country}, "lastAction": {action}, "duration": {template.duration_s}}}'
-    return text.encode()
-
-
-def _cart_suffix_of(template: Template) -> bytes | None:
-    if template.last_action != ABANDONED_CART:
-        return None
-    return f",{_quoted(template.country)},{_quoted(template.last_action)},{template.duration_s}".encode()
+    def _cart_suffix_of(self, template: Template) -> bytes | None:
+        country, last_action, duration_s = template
+        if last_action not in self.shape.cart_actions:
+            return None
+        if self.shape.carts_format == "csv":
+            return f",{_quoted(country)},{_quoted(last_action)},{duration_s}".encode()
+        members = {"country": country, "lastAction": last_action, "duration": duration_s}
+        return b'",' + json.dumps(members | self.shape.added, ensure_ascii=False, separators=(",", ":"))[1:].encode()
 
 
 def _quoted(text: str) -> str:

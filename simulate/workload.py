@@ -11,6 +11,7 @@ from random import Random
 from faker import Faker
 from faker.providers.date_time import Provider
 
+from simulate.shape import Shape
 from simulate.templates import Template, Templates
 
 TEMPLATE_COUNT = 16_384  # their bytes fit into a core's cache
@@ -44,13 +45,14 @@ def _region(countries: Sequence[str], n: int) -> str:
     return f"{countries[n % len(countries)]}-{n // len(countries):02}"
 
 
-def draw_templates(seed: int, countries: Weights, actions: Weights) -> Templates:
+def draw_templates(seed: int, countries: Weights, actions: Weights, shape: Shape | None = None) -> Templates:
     """Draw the templates: each country and action has its share of them, and at least one."""
     rng = Random(f"{seed}/world")
     last_actions = allocated(actions)
     rng.shuffle(last_actions)
     pairs = zip(allocated(countries), last_actions, strict=True)
-    return Templates([Template(country, action, _duration_s(rng)) for country, action in pairs])
+    shape = shape or Shape()
+    return Templates([Template(*shape.visit(country, action, _duration_s(rng))) for country, action in pairs], shape)
 
 
 def _duration_s(rng: Random) -> int:

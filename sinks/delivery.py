@@ -1,6 +1,7 @@
 """Puts the outputs of one commit into a producer's queue, and collects what Kafka refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -18,17 +19,17 @@ _QUEUE_FULL_S = 0.1
 
 
 class OutputTopics(NamedTuple):
-    """Where carts and rejects go, and the topic and pipeline that they come from."""
+    """Where lines (by the outputs' names) and rejects go, and the topic and pipeline that they come from."""
 
     visits: str
-    carts: str
+    lines: Mapping[str, str]
     rejected: str
     pipeline_id: str
     topic_id: str
 
 
 class Delivery:
-    """The carts and rejects of one commit, for the output partitions of the same number.
+    """The lines and rejects of one commit, for the output partitions of the same number.
 
     `failures` are the errors of deliveries; `too_large` is whether a reject was refused for its size: it is
     shortened, and the whole has to be sent again.
@@ -39,13 +40,13 @@ class Delivery:
         producer: Producer,
         topics: OutputTopics,
         partition: int,
-        carts: Sequence[tuple[int, str]],
+        lines: Mapping[str, Sequence[tuple[int, str]]],
         rejects: Sequence[Reject],
     ) -> None:
         self._producer = producer
         self._topics = topics
         self._partition = partition
-        self._carts = carts
+        self._lines = lines
         self._rejects = rejects
         self._levels = [Level.WHOLE] * len(rejects)
         self.rewind()
@@ -53,11 +54,11 @@ class Delivery:
     @property
     def transactional_id(self) -> str:
         """The producer's transactional.id."""
-        return transactional_id_of(self._topics.carts, self._partition)
+        return transactional_id_of(next(iter(self._topics.lines.values())), self._partition)
 
     def missing_topic(self) -> str | None:
         """Return the output topic that Kafka does not have; None if it has both, or does not answer."""
-        for topic in (self._topics.carts, self._topics.rejected):
+        for topic in (*self._topics.lines.values(), self._topics.rejected):
             try:
                 described = self._producer.list_topics(topic, STEP_S).topics[topic]
             except KafkaException:
@@ -74,8 +75,12 @@ class Delivery:
     def rewind(self) -> None:
         """Start over: nothing has been queued, nothing has failed."""
         prefix = str(self._origin(0)).removesuffix("0")  # formatted once: one visit in four is a cart
-        self._unsent_carts = [{"key": f"{prefix}{offset}", "value": line} for offset, line in self._carts]
+        self._unsent = {
+            self._topics.lines[name]: [{"key": f"{prefix}{offset}", "value": line} for offset, line in lines]
+            for name, lines in self._lines.items()
+        }
         self._next_reject = 0
+        self._too_small = ""
         self.failures: list[KafkaError] = []
         self.too_large = False
 
@@ -85,35 +90,33 @@ class Delivery:
         :raises KafkaException: the producer refuses.
         :raises Fatal: a message is refused for good.
         """
-        return self._queue_carts() and self._queue_rejects()
+        return all(map(self._queue_lines, self._unsent)) and self._queue_rejects()
 
     def _origin(self, offset: int) -> Origin:
         return Origin(self._topics.pipeline_id, self._topics.topic_id, self._partition, offset)
 
-    def _queue_carts(self) -> bool:
-        if self._unsent_carts:
-            self._unsent_carts = self._refused_carts()
-        if self._unsent_carts:
+    def _queue_lines(self, topic: str) -> bool:
+        if self._unsent[topic]:
+            self._unsent[topic] = self._refused(topic, self._unsent[topic])
+        if self._unsent[topic]:
             self._producer.poll(_QUEUE_FULL_S)
-        return not self._unsent_carts
+        return not self._unsent[topic]
 
-    def _refused_carts(self) -> list[dict[str, Any]]:
-        """Queue the carts; return those for which there was no room.
+    def _refused(self, topic: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Queue lines; return those for which there was no room.
 
         `produce_batch` may take fewer than it was given and raise nothing: it marks the dictionaries of the others.
         """
-        given = self._unsent_carts
-        taken = self._producer.produce_batch(
-            self._topics.carts, given, partition=self._partition, on_delivery=self._on_cart
-        )
+        report = partial(self._on_line, topic)
+        taken = self._producer.produce_batch(topic, given, partition=self._partition, on_delivery=report)
         if taken == len(given):
             return []
-        refused = [cart for cart in given if "_error" in cart]
+        refused = [line for line in given if "_error" in line]
         if len(given) - taken != len(refused):
-            message = f"{self.where}: {taken} of {len(given)} carts queued, {len(refused)} refused"
+            message = f"{self.where}: {taken} of {len(given)} lines queued, {len(refused)} refused"
             raise Fatal(message, ExitCode.ABORTED)
-        for cart in refused:
-            error: Any = cart.pop("_error")
+        for line in refused:
+            error: Any = line.pop("_error")
             if error.code() != KafkaError._QUEUE_FULL:
                 raise kafka.fatal_of(error, self.where)
         return refused
@@ -147,15 +150,16 @@ class Delivery:
         )
 
     def too_large_message(self) -> str:
-        """Return the message for carts that their topic refuses for the size of their batch."""
+        """Return the message for lines that their topic refuses for the size of their batch."""
         return (
-            f"{self.where}: topic {self._topics.carts!r} refuses a batch of carts for its size: its max.message.bytes "
+            f"{self.where}: topic {self._too_small!r} refuses a batch of lines for its size: its max.message.bytes "
             "was lowered; a restart sends smaller batches"
         )
 
-    def _on_cart(self, error: KafkaError | None, _: Message) -> None:
+    def _on_line(self, topic: str, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self.failures.append(error)
+            self._too_small = topic
 
     def _on_reject(self, index: int, error: KafkaError | None) -> None:
         if error is None:

@@ -1,4 +1,4 @@
-"""Sends abandoned carts and rejected visits to Kafka: all of a commit or nothing, once, in order."""
+"""Sends outputs, such as abandoned carts, and rejected visits to Kafka: all of a commit or nothing, once, in order."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from clients.kafka import offset_of
 from operators.batches import OutputBatch
+from operators.outputs import outputs_of
 from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
 from process.errors import Fatal
@@ -21,14 +22,14 @@ class OutputsWriter:
         self._owned = owned
         self._topics = OutputTopics(
             visits=settings.visits_topic,
-            carts=settings.carts_topic,
+            lines={output.name: output.topic for output in outputs_of(settings)},
             rejected=settings.rejected_topic,
             pipeline_id=owned.pipeline.pipeline_id,
             topic_id=owned.pipeline.topic_id,
         )
 
     def commit(self, batches: Sequence[OutputBatch]) -> None:
-        """Commit the carts and rejects of these batches in one Kafka transaction; without any there is none.
+        """Commit the lines and rejects of these batches in one Kafka transaction; without any there is none.
 
         What is in a topic already is not sent again: each topic has its own tail, and drops only its own repeats.
 
@@ -36,17 +37,16 @@ class OutputsWriter:
         :raises Cancelled: found every two seconds.
         """
         tails = self._owned.tails
-        carts = [cart for batch in batches for cart in _carts_beyond(tails.carts, batch)]
+        lines = {name: _lines_beyond(tail, name, batches) for name, tail in tails.lines.items()}
         rejects = [reject for batch in batches for reject in batch.rejects if offset_of(reject.message) > tails.rejects]
-        if carts or rejects:
-            delivery = Delivery(self._owned.producer, self._topics, self._owned.partition, carts, rejects)
+        if rejects or any(lines.values()):
+            delivery = Delivery(self._owned.producer, self._topics, self._owned.partition, lines, rejects)
             OutputTransaction(self._owned, delivery).run()
 
 
-def _carts_beyond(offset: int, batch: OutputBatch) -> Sequence[tuple[int, str]]:
-    if batch.begin > offset:
-        return batch.carts
-    return [cart for cart in batch.carts if cart[0] > offset]
+def _lines_beyond(tail: int, name: str, batches: Sequence[OutputBatch]) -> list[tuple[int, str]]:
+    lines = [line for batch in batches for line in batch.lines.get(name, ())]
+    return lines if batches[0].begin > tail else [line for line in lines if line[0] > tail]
 
 
 class _OutputsPartition(StatefulSinkPartition[OutputBatch, None]):
@@ -72,7 +72,7 @@ class _OutputsPartition(StatefulSinkPartition[OutputBatch, None]):
 
 
 class KafkaSink(FixedPartitionedSink[OutputBatch, None]):
-    """Carts and rejects to their topics, in Kafka transactions.
+    """Lines and rejects to their topics, in Kafka transactions.
 
     Items in: (partition name, OutputBatch). Unit of parallelism: the input's Kafka partition. After a crash: the
     topics' tails show what is there already.

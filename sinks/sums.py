@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from operators.batches import Amount, SumBatch, Window
+from operators.cells import parts_of
 from operators.last_read import LastRead
-from operators.windows import add_to, parts_of
+from operators.windows import add_to
 
 _MOST_ROWS = 20_000
-_LONGEST_ROW_BYTES = 512  # 64 characters of up to 4 bytes, or escaped twice; two numbers; a window of its own
+_LONGEST_ROW_BYTES = 1024  # three texts of 64 characters of up to 4 bytes, or escaped; two numbers; its own window
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - DATETIME columns carry no zone; the project's are UTC
 
 

@@ -98,7 +98,7 @@ class OutputTransaction:
         return False
 
     def _count_resend(self, error: KafkaError) -> None:
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:  # of a cart: a reject is shortened
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:  # of a line: a reject is shortened
             raise Fatal(self._delivery.too_large_message(), ExitCode.ABORTED)
         # Also where Kafka has forgotten the producer's id after a week without transactions.
         if not self._resends_left:

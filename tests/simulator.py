@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from operators.carts import cart_line, is_abandoned_cart
-from operators.decode import decode_value
+from operators.decode import VisitDecoder
+from operators.lines import csv_lines
+from operators.rules import VisitRules
 from operators.visit import Visit
 from oracle.truth import CartDigest, Carts, Total, Truth
 from settings import Settings
@@ -81,17 +82,18 @@ def await_messages(settings: Settings, number: int) -> None:
 
 def contents_of(settings: Settings, records: Sequence[Record], partitions: int = 4) -> Contents:
     """Return what the topic's records are."""
+    decoder = VisitDecoder(VisitRules.of(settings))
     messages, rejected = dict.fromkeys(range(partitions), 0), Counter[str]()
     digests = [CartDigest() for _ in range(partitions)]
     amounts: Counter[tuple[tuple[int, int, str, str], str]] = Counter()
     for record in records:
         messages[record.partition] += 1
-        visit = decode_value(record.value, settings.naive_timezone)
+        visit = decoder.value(record.value)
         if not isinstance(visit, Visit):
             rejected[visit[0]] += 1
             continue
-        if is_abandoned_cart(visit):
-            digests[record.partition].add([cart_line(visit).encode()])
+        if visit.last_action == "SHOPPING_CART":
+            digests[record.partition].add([csv_lines([visit])[0].encode()])
         second = int(visit.visit_date.timestamp())
         for length_s in settings.window_lengths_s:
             for board, entry in (("action", visit.last_action), ("country", visit.country)):

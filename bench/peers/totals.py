@@ -26,7 +26,7 @@ def read(settings: Settings) -> Sums:
 
     :raises Fatal: MariaDB is unavailable or refuses the administrator.
     """
-    sums = Sums(WINDOW_S)
+    sums = Sums(WINDOW_S, settings.boards)
     with administration(settings) as connection:
         connection.select_db(settings.mariadb_database)
         cursor = connection.cursor()

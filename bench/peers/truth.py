@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from oracle import kafka
 from oracle.log import Reader, extents
-from oracle.message import ABANDONED, Visit, classify
+from oracle.message import Classifier, Visit
 from oracle.sums import Sums
 from settings import Settings
 
@@ -42,12 +42,12 @@ def records_of(settings: Settings, topic: str) -> int:
 
 
 def _counted(settings: Settings) -> Truth:
-    sums, carts = Sums(WINDOW_S), 0
+    sums, carts, classify = Sums(WINDOW_S, settings.boards), 0, Classifier()
     for value in _values(settings, settings.visits_topic):
-        visit = classify(value, None)
+        visit = classify(value)
         if isinstance(visit, Visit):
             sums.add(visit)
-            carts += visit.last_action == ABANDONED
+            carts += visit.last_action == "SHOPPING_CART"
     return Truth(sums, carts)
 
 

@@ -6,8 +6,8 @@ SELECT GET_LOCK(?, ?);
 -- lock_holder -- Who holds the lock: connection id, user and host, if this user may see it.
 SELECT p.ID, p.USER, p.HOST FROM information_schema.PROCESSLIST p WHERE p.ID = IS_USED_LOCK(?);
 
--- read_pipeline -- What this database was provisioned for.
-SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version FROM pipeline;
+-- read_pipeline -- What this database was provisioned for; an older schema has fewer columns.
+SELECT * FROM pipeline;
 
 -- read_progress -- Every partition's position, in order of the partitions.
 SELECT topic_id, kafka_partition, first_offset, next_offset FROM progress WHERE topic = ? ORDER BY topic_id, kafka_partition;
@@ -42,7 +42,7 @@ FROM JSON_TABLE(?, '$[*]' COLUMNS (
     window_start DATETIME    PATH '$.w' ERROR ON EMPTY ERROR ON ERROR,
     board        VARCHAR(16) PATH '$.b' ERROR ON EMPTY ERROR ON ERROR,
     NESTED PATH '$.e[*]' COLUMNS (
-        entry      VARCHAR(64) PATH '$[0]' ERROR ON EMPTY ERROR ON ERROR,
+        entry      VARCHAR(600) PATH '$[0]' ERROR ON EMPTY ERROR ON ERROR,
         duration_s BIGINT      PATH '$[1]' ERROR ON EMPTY ERROR ON ERROR,
         visits     BIGINT      PATH '$[2]' ERROR ON EMPTY ERROR ON ERROR
     )
@@ -105,8 +105,9 @@ SELECT EXISTS (SELECT 1 FROM window_totals);
 SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'window_totals';
 
 -- insert_pipeline -- What must not change under this database.
-INSERT INTO pipeline (pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO pipeline (pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, decode_version, boards,
+    outputs, visit_fields, visit_date_format, duration_unit, max_duration_s, max_future)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- lock_secret -- The part of the locks' names that only the dataflow and an administrator may read.
 SELECT lock_secret FROM pipeline_secret;

@@ -64,7 +64,7 @@ def test_what_is_not_counted_is_sent_again_after_the_abort(
     )
     abort_hanging(settings.kafka_bootstrap_servers, producer, topic, 0)
     with sink_of(settings) as sink:
-        assert (sink.position, sink.committer.owned.tails.carts) == (2, 1)
+        assert (sink.position, sink.committer.owned.tails.lines["carts"]) == (2, 1)
         sink.write(batch(2, 4, carts={2: "2", 3: "3"}))
     assert values(settings, topic) == [b"0", b"1", b"2", b"3"]
 

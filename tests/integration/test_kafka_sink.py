@@ -34,7 +34,7 @@ def batch(
         Reject(message(offset, value, key=b"key"), Rejection(Reason.MALFORMED, "msgspec.DecodeError", "no JSON"))
         for offset, value in (rejects or {}).items()
     ]
-    return OutputBatch(0, begin, end, list((carts or {}).items()), refused)
+    return OutputBatch(0, begin, end, {"carts": list((carts or {}).items())}, refused)
 
 
 class OutputsSink(SinkPart):
@@ -106,7 +106,7 @@ def test_close_commits_nothing(settings: Settings) -> None:
         sink.write(batch(0, 10, carts={3: "three"}))
         sink.hand_over(batch(10, 20, carts={11: "eleven"}, rejects={12: b"?"}))
     with owned(settings) as (_, again):
-        assert again.tails == (3, -1)
+        assert again.tails == ({"carts": 3}, -1)
     assert values(settings, settings.carts_topic) == [b"three"]
     assert values(settings, settings.rejected_topic) == []
 
@@ -121,7 +121,7 @@ def test_what_is_there_is_dropped_by_each_topics_own_tail(settings: Settings) ->
         for each in batches:
             sink.write(each)
     with sink_of(settings) as sink:
-        assert (sink.position, sink.committer.owned.tails) == (0, (11, 12))
+        assert (sink.position, sink.committer.owned.tails) == (0, ({"carts": 11}, 12))
         for each in [*batches, batch(20, 30, carts={20: "20"})]:
             sink.write(each)
     assert values(settings, settings.carts_topic) == [b"three", b"11", b"20"]
@@ -130,7 +130,7 @@ def test_what_is_there_is_dropped_by_each_topics_own_tail(settings: Settings) ->
     for future in admin.delete_records([TopicPartition(settings.carts_topic, 0, -1)]).values():
         future.result(30)
     with sink_of(settings) as sink:
-        assert sink.committer.owned.tails == (-1, 12)
+        assert sink.committer.owned.tails == ({"carts": -1}, 12)
         for each in [*batches, batch(20, 30, carts={20: "20"})]:
             sink.write(each)
     assert values(settings, settings.carts_topic) == [b"three", b"11", b"20"]
@@ -184,12 +184,12 @@ def test_batches_must_follow_one_another(settings: Settings) -> None:
 def transaction_of(settings: Settings, partition: OwnedPartition, carts: list[str]) -> OutputTransaction:
     topics = OutputTopics(
         visits=settings.visits_topic,
-        carts=settings.carts_topic,
+        lines={"carts": settings.carts_topic},
         rejected=settings.rejected_topic,
         pipeline_id=partition.pipeline.pipeline_id,
         topic_id=partition.pipeline.topic_id,
     )
-    return OutputTransaction(partition, Delivery(partition.producer, topics, 0, list(enumerate(carts)), []))
+    return OutputTransaction(partition, Delivery(partition.producer, topics, 0, {"carts": list(enumerate(carts))}, []))
 
 
 def producer_with_a_short_queue(settings: Settings) -> Producer:

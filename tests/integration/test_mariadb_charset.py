@@ -7,7 +7,7 @@ import pytest
 from clients.mariadb import Login
 from leaderboard.boards import BoardReader
 from operators.batches import SumBatch
-from operators.windows import amount_of
+from operators.cells import amount_of
 from ops.servers import Servers
 from settings import Settings
 from tests.integration.mariadb_server import mariadb_with

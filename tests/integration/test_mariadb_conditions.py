@@ -9,7 +9,7 @@ import pytest
 from clients import mariadb
 from clients.mariadb import Login
 from operators.batches import SumBatch
-from operators.windows import amount_of
+from operators.cells import amount_of
 from ops.servers import Servers
 from process.errors import ExitCode, Fatal
 from settings import Settings

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from operators.batches import OutputBatch, SumBatch
-from operators.windows import amount_of
+from operators.cells import amount_of
 from process.errors import ExitCode, Fatal
 from settings import Settings
 from tests.integration.parts import DEADLINE_S
@@ -56,10 +56,10 @@ def test_it_goes_no_further_than_the_outputs(settings: Settings) -> None:
     with sink_of(settings) as sink:
         sink.write(sums(0, 5, "USA"))
         sink.hand_over(sums(5, 10, "USA"), sums(10, 15, "USA"), outputs=False)
-        sink.committer.add_outputs(OutputBatch(0, 5, 10, [], []))
+        sink.committer.add_outputs(OutputBatch(0, 5, 10, {}, []))
         sink.wait_until_committed(10)
         assert (sink.position, position(settings)[0]) == (10, 10)
-        sink.committer.add_outputs(OutputBatch(0, 10, 15, [], []))
+        sink.committer.add_outputs(OutputBatch(0, 10, 15, {}, []))
         sink.wait_until_committed(15)
     assert position(settings)[0] == 15
     assert totals(settings) == {"USA": (30, 3)}

@@ -47,7 +47,7 @@ def test_it_begins_with_nothing(settings: Settings) -> None:
     with owned(settings) as (owner, partition):
         assert owner.of(0).owned is partition
         assert (partition.start, owner.of(0).position) == (0, 0)
-        assert partition.tails == (NOTHING, NOTHING)
+        assert partition.tails == ({"carts": NOTHING}, NOTHING)
 
 
 def test_a_second_owner_names_the_holder_and_disturbs_nothing(
@@ -80,7 +80,7 @@ def test_what_an_earlier_owner_left_open_is_aborted(settings: Settings) -> None:
         earlier.producer.produce(settings.carts_topic, b"line", "key", partition=0)
         assert earlier.producer.flush(30) == 0
     with owned(settings) as (_, partition):
-        assert partition.tails.carts == NOTHING
+        assert partition.tails.lines["carts"] == NOTHING
         with pytest.raises(KafkaException) as caught:
             earlier.producer.commit_transaction(30)
         assert caught.value.args[0].fatal()
@@ -117,7 +117,7 @@ def test_another_producers_open_transaction_is_waited_for(settings: Settings) ->
         with pytest.raises(TimeoutError):
             taking.result(1)
         foreign.commit_transaction(30)
-        assert taking.result(DEADLINE_S).owned.tails.carts == NOTHING
+        assert taking.result(DEADLINE_S).owned.tails.lines["carts"] == NOTHING
     finally:
         owner.release(0)
 

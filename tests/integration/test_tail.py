@@ -9,7 +9,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from clients import kafka, kafka_config
 from partition import tail as tail_module
-from partition.tail import NOTHING, Origin, OutputTopic, TailReader, cart_origin, reject_origin
+from partition.tail import NOTHING, Origin, OutputTopic, TailReader, line_origin, reject_origin
 from partition.tail_consumers import TailConsumers
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -43,7 +43,7 @@ def reader(settings: Settings) -> Iterator[TailReader]:
 @pytest.fixture
 def carts(settings: Settings) -> OutputTopic:
     """The carts' topic."""
-    return OutputTopic(settings.carts_topic, cart_origin)
+    return OutputTopic(settings.carts_topic, line_origin)
 
 
 def send(producer: Producer, topic: str, keys: list[str], *, ends_by: Callable[[float], None]) -> None:

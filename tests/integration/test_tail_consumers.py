@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from clients import kafka, kafka_config
-from partition.tail import Origin, OutputTopic, TailReader, cart_origin, reject_origin
+from partition.tail import Origin, OutputTopic, TailReader, line_origin, reject_origin
 from partition.tail_consumers import TailConsumers
 from settings import Settings
 
@@ -31,7 +31,7 @@ def test_a_shared_consumer_reads_each_partition_alone(settings: Settings) -> Non
     for partition in range(3):
         send(settings, partition, cart=10 + partition, reject=20 + partition)
     admin = kafka.admin_client(settings)
-    carts = OutputTopic(settings.carts_topic, cart_origin)
+    carts = OutputTopic(settings.carts_topic, line_origin)
     rejects = OutputTopic(settings.rejected_topic, reject_origin)
     used = set()
     with closing(TailConsumers(settings)) as consumers:

@@ -9,7 +9,7 @@ import pytest
 from clients import mariadb
 from clients.mariadb import Login
 from operators.batches import OutputBatch, SumBatch
-from operators.windows import amount_of
+from operators.cells import amount_of
 from partition.position import lock_name
 from settings import Settings
 from sinks.mariadb import MariaDBSink
@@ -33,7 +33,7 @@ class TotalsSink(SinkPart):
         self.part.write_batch(list(batches))
         if outputs:
             for batch in batches:
-                self.committer.add_outputs(OutputBatch(0, batch.begin, batch.end, [], []))
+                self.committer.add_outputs(OutputBatch(0, batch.begin, batch.end, {}, []))
 
     def write(self, batch: SumBatch) -> None:
         """Write a batch, and wait until its sums are committed."""

@@ -1,9 +1,20 @@
 """Messages as a consumer returns them, for tests without a server."""
 
+from zoneinfo import ZoneInfo
+
 from confluent_kafka import Message
 
-from operators.batches import RawBatch
+from operators.batches import RawBatch, VisitBatch
+from operators.boards import BOARDS
+from operators.decode import VisitDecoder
+from operators.rules import VisitRules
+from operators.visit import Rejection, Visit
+from oracle.message import Classifier
+from oracle.message import Visit as CountedVisit
+from oracle.rules import Rules
 from sources import testing
+
+USUAL_BOARDS = BOARDS[:2]
 
 
 def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:
@@ -23,3 +34,18 @@ def raw_batch(*values: bytes | None, begin: int = 0, partition: int = 0) -> RawB
     """Return a batch without gaps of these values."""
     _, batch = testing.raw_batch(*values, partition=partition, begin=begin)
     return batch
+
+
+def decode_value(value: bytes | None, zone: ZoneInfo | None = None) -> Visit | Rejection:
+    """Return what the pipeline makes of a message of the usual shape."""
+    return VisitDecoder(VisitRules(naive_timezone=zone)).value(value)
+
+
+def decode_batch(batch: RawBatch, zone: ZoneInfo | None = None) -> VisitBatch:
+    """Return a batch of messages of the usual shape, decoded."""
+    return VisitDecoder(VisitRules(naive_timezone=zone)).batch(batch)
+
+
+def classify(message: bytes | None, zone: ZoneInfo | None) -> CountedVisit | str:
+    """Return what the recount makes of a message of the usual shape."""
+    return Classifier(Rules(zone))(message)

@@ -114,7 +114,7 @@ def test_an_unknown_peer_is_one_error_message(capsys: pytest.CaptureFixture[str]
 
 
 def sums_of(visits: list[Visit]) -> Sums:
-    sums = Sums(WINDOW_S)
+    sums = Sums(WINDOW_S, ("action", "country"))
     for visit in visits:
         sums.add(visit)
     return sums

@@ -13,7 +13,7 @@ from operators.batches import OutputBatch, SumBatch
 from partition import committer as committer_module
 from partition.committer import Committer, GroupCommit
 from partition.ownership import OwnedPartition, Tails
-from partition.pipeline import Pipeline
+from partition.pipeline import Fixed, Pipeline
 from partition.position import PartitionConnection
 from process.cancellation import Cancellation
 from process.errors import ExitCode, Fatal, raise_fatal
@@ -67,10 +67,10 @@ class Bench:
         self.connection = Connection()
         owned = OwnedPartition(
             partition=0,
-            pipeline=Pipeline("pipeline", "visits", "topic-id", 1, "5", "", 1),
+            pipeline=Pipeline("pipeline", "visits", "topic-id", 1, Fixed("5", "", 1)),
             connection=cast(PartitionConnection, self.connection),
             producer=cast(Any, None),
-            tails=Tails(-1, -1),
+            tails=Tails({}, -1),
             start=0,
             cancellation=Cancellation(),
         )
@@ -85,7 +85,7 @@ class Bench:
     def outputs(self, *offsets: int) -> None:
         """Hand over the outputs of the batches between these offsets."""
         for begin, end in pairwise(offsets):
-            self.committer.add_outputs(OutputBatch(0, begin, end, [], []))
+            self.committer.add_outputs(OutputBatch(0, begin, end, {}, []))
 
     def sums(self, *offsets: int) -> None:
         """Hand over the sums of the batches between these offsets."""
@@ -95,7 +95,7 @@ class Bench:
     def visits(self, *offsets: int) -> None:
         """Hand over both halves of the batches between these offsets, one visit at each."""
         for begin, end in pairwise(offsets):
-            self.committer.add_outputs(OutputBatch(0, begin, end, [], []))
+            self.committer.add_outputs(OutputBatch(0, begin, end, {}, []))
             self.committer.add_sums(SumBatch(0, begin, end, end - begin, 0, None, {}))
 
     def wait_for_position(self, end: int) -> None:

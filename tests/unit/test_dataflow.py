@@ -9,7 +9,7 @@ import pytest
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
 from dataflow import build
-from operators.windows import amount_of
+from operators.cells import amount_of
 from ops.servers.software import ROOT
 from settings import Settings
 from tests.unit.samples import raw_batch, visit_bytes
@@ -37,7 +37,7 @@ def test_visits_become_carts_rejects_and_sums(workers: int) -> None:
     outputs, sums = run(batches, Settings(window_lengths_s=(5,)), workers=workers)
     (key, output), (sum_key, added) = outputs[0], sums[0]
     assert (key, sum_key, len(outputs), len(sums)) == ("00002", "00002", 1, 1)
-    assert output.carts == [(40, "2026-11-23T20:00:01.000Z,USA,SHOPPING_CART,9")]
+    assert output.lines["carts"] == [(40, "2026-11-23T20:00:01.000Z,USA,SHOPPING_CART,9")]
     assert [(reject.message.offset(), reject.why.reason) for reject in output.rejects] == [(41, "malformed")]
     assert added.sums == {
         (5, AT_20H, "action"): {"SHOPPING_CART": amount_of(9, 1), "FAQ": amount_of(1, 1)},
@@ -69,7 +69,7 @@ def test_echo_prints_each_visit(capfd: pytest.CaptureFixture[str]) -> None:
         "2026-11-23T20:00:01+00:00 'USA' 'SHOPPING_CART' 9 s",
         "2026-11-23T20:00:02+00:00 'Peru' 'FAQ' 1 s",
     ]
-    assert len(outputs[0][1].carts) == 1
+    assert len(outputs[0][1].lines["carts"]) == 1
 
 
 def test_step_ids_are_stable() -> None:

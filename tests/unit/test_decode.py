@@ -9,9 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.batches import RawBatch
-from operators.decode import batch_decoder, decode_value
 from operators.visit import Visit
-from tests.unit.samples import message, raw_batch, visit_bytes
+from tests.unit.samples import decode_batch, decode_value, message, raw_batch, visit_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MIDNIGHT = "2026-01-01T00:00:00Z"
@@ -229,7 +228,7 @@ def test_dates_of_a_named_zone_are_in_utc() -> None:
 def test_a_batch_keeps_order_offsets_and_rejects_apart() -> None:
     """Visits and offsets are parallel; rejects keep their message."""
     batch = raw_batch(visit_bytes(date=MIDNIGHT), b"?", visit_bytes(date=MIDNIGHT, country="Peru"), None, begin=7)
-    decoded = batch_decoder()(batch)
+    decoded = decode_batch(batch)
     assert [visit.country for visit in decoded.visits] == ["USA", "Peru"]
     assert list(decoded.offsets) == [7, 9]
     assert [visit.visit_date for visit in decoded.visits] == [datetime(2026, 1, 1, tzinfo=UTC)] * 2
@@ -243,7 +242,7 @@ def test_a_batch_keeps_order_offsets_and_rejects_apart() -> None:
 def test_offsets_of_a_batch_with_gaps() -> None:
     """Transactions and deleted records leave gaps: a visit keeps the offset it has."""
     batch = RawBatch(0, 3, 10, [message(4, visit_bytes()), message(8, visit_bytes())])
-    assert list(batch_decoder()(batch).offsets) == [4, 8]
+    assert list(decode_batch(batch).offsets) == [4, 8]
 
 
 ANYTHING = st.one_of(
@@ -279,7 +278,7 @@ NEARLY_VISITS = st.fixed_dictionaries(
 @example(values=[b"[" * 100_000, b'{"visitDate":' * 100_000, b"\xff\xfe", b"\x00"], zone=None)
 def test_no_bytes_end_the_run(values: list[bytes | None], zone: ZoneInfo | None) -> None:
     """Whatever is in a message, it becomes a visit or a reject, alone, and every message becomes one of them."""
-    decoded = batch_decoder(zone)(raw_batch(*values))
+    decoded = decode_batch(raw_batch(*values), zone)
     alone = [decode_value(value, zone) for value in values]
     assert list(decoded.visits) == [outcome for outcome in alone if isinstance(outcome, Visit)]
     assert [reject.why for reject in decoded.rejects] == [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from partition.tail import Origin, cart_origin, reject_origin
+from partition.tail import Origin, line_origin, reject_origin
 
 PIPELINE = "0123456789abcdef" * 2
 ORIGIN = Origin(PIPELINE, "mVxD-3_1SmOQ8", 3, 1234)
@@ -39,12 +39,12 @@ def test_it_is_read_as_it_was_written() -> None:
 def test_anything_else_is_foreign(foreign: bytes | None) -> None:
     """A foreign key is never taken for one of ours."""
     assert Origin.parse(foreign) is None
-    assert cart_origin(record(foreign, [])) is None
+    assert line_origin(record(foreign, [])) is None
 
 
 def test_a_cart_names_it_in_its_key() -> None:
     """Its headers do not matter."""
-    assert cart_origin(record(str(ORIGIN).encode(), [("visit", b"x")])) == ORIGIN
+    assert line_origin(record(str(ORIGIN).encode(), [("visit", b"x")])) == ORIGIN
 
 
 def test_a_reject_names_it_in_its_last_header() -> None:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from operators.decode import decode_value
 from operators.visit import Visit
 from settings import Settings
 from simulate.arguments import options_of
 from simulate.chunk import Chunk
 from simulate.run import generator_of
+from tests.unit.samples import decode_value
 
 START = "2026-01-01T00:00:00Z"
 ANOMALIES = [

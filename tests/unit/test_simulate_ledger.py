@@ -11,7 +11,7 @@ from simulate.dates import encode_date
 from simulate.ledger import Ledger
 from simulate.run import generator_of
 from simulate.sender import Failure, partitioned
-from simulate.templates import Template, Templates, message_prefix
+from simulate.templates import Template, Templates
 
 NOON_MS = 1_767_268_800_000
 NOON_S = NOON_MS // 1000
@@ -22,7 +22,9 @@ TEMPLATES = Templates([Template("USA", "SHOPPING_CART", 17), Template("DEU", "OR
 
 def _chunk(*visits: tuple[int, int], first: int = 0) -> Chunk:
     suffixes = TEMPLATES.message_suffixes()
-    values: list[bytes | None] = [message_prefix(encode_date(date_ms)) + suffixes[index] for index, date_ms in visits]
+    values: list[bytes | None] = [
+        TEMPLATES.shape.prefix + encode_date(date_ms) + suffixes[index] for index, date_ms in visits
+    ]
     return Chunk(first, TEMPLATES, values, None, [index for index, _ in visits], [date_ms for _, date_ms in visits])
 
 

@@ -4,13 +4,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from operators.decode import decode_value
 from operators.visit import Visit
-from oracle.message import classify
 from simulate.malformed import KINDS, NO_TIMEZONE, MalformedKind
+from simulate.shape import Shape
 from simulate.templates import Template
+from tests.unit.samples import classify, decode_value
 
-DATE = "2026-11-23T20:00:00.123Z"
+DATE_MS = 1_795_464_000_123  # 2026-11-23T20:00:00.123Z
+USUAL = Shape()
 TEMPLATES = [Template("USA", "SHOPPING_CART", 17), Template("A" * 64, "é" * 64, 0), Template('a "b", c', "FAQ?", 600)]
 
 
@@ -18,7 +19,7 @@ TEMPLATES = [Template("USA", "SHOPPING_CART", 17), Template("A" * 64, "é" * 64,
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_pipeline_rejects_it_for_its_reason(kind: MalformedKind, template: Template) -> None:
     """decode returns the reason under which the truth counts it."""
-    outcome = decode_value(kind.encode(DATE, template))
+    outcome = decode_value(kind.encode(USUAL, DATE_MS, template))
     assert isinstance(outcome, tuple)
     assert outcome[0] == kind.reason
 
@@ -26,14 +27,14 @@ def test_the_pipeline_rejects_it_for_its_reason(kind: MalformedKind, template: T
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_recount_rejects_it_for_its_reason(kind: MalformedKind) -> None:
     """So does verify's own decoder."""
-    assert classify(kind.encode(DATE, TEMPLATES[0]), None) == kind.reason
+    assert classify(kind.encode(USUAL, DATE_MS, TEMPLATES[0]), None) == kind.reason
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_with_a_time_zone_only_a_missing_offset_is_accepted(kind: MalformedKind) -> None:
     """With NAIVE_TIMEZONE a date without an offset is a visit; all others stay rejected."""
     zone = ZoneInfo("Europe/Berlin")
-    outcome = decode_value(kind.encode(DATE, TEMPLATES[0]), zone)
+    outcome = decode_value(kind.encode(USUAL, DATE_MS, TEMPLATES[0]), zone)
     if kind.reason == NO_TIMEZONE:
         assert isinstance(outcome, Visit)
     else:

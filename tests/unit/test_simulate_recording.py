@@ -17,6 +17,7 @@ from process.signals import Stop
 from simulate.__main__ import main
 from simulate.recorded import messages_in
 from simulate.replay import Replay
+from simulate.shape import Shape
 
 LINES = [
     b'{"visitDate": "2026-01-01T12:00:%02dZ", "country": "USA", "lastAction": "ORDER", "duration": 5}' % second
@@ -32,7 +33,7 @@ SKIPPABLE = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
 
 def _messages(path: Path, content: bytes) -> list[bytes]:
     path.write_bytes(content)
-    return list(messages_in(path, None))
+    return list(messages_in(path, None, Shape()))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_all_before_the_line_that_cannot_be_read_is_sent(rows: int, tmp_path: Pa
     """And the message has how many that were."""
     path = tmp_path / "visits.csv"
     path.write_text(HEADER + "\n" + ROW * rows + '2026-01-01T12:00:00Z,"USA,ORDER,5\n' + ROW * 1500)
-    values, fatal = _taken(Replay(path, pace=None, until=None, key="none", naive_timezone=None))
+    values, fatal = _taken(Replay(path, pace=None, until=None, key="none"))
     assert values == [LINES[0]] * rows
     assert f", line {rows + 2}: " in fatal.message
     assert fatal.message.endswith(f"; the replay is incomplete: it ended after {rows} messages")
@@ -212,7 +213,7 @@ def test_a_requested_stop_ends_the_wait_for_input(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     stop = Stop()
     found: list[bytes] = []
-    reader = threading.Thread(target=lambda: found.extend(messages_in(pipe, stop)))
+    reader = threading.Thread(target=lambda: found.extend(messages_in(pipe, stop, Shape())))
     reader.start()
     with pipe.open("wb") as writer:
         writer.write(NDJSON)

@@ -22,7 +22,7 @@ NOON_MS = 1_767_268_800_000
 
 def _replay(path: Path, *, speed: int | None = None, until: int | None = None, key: str = "none") -> Replay:
     pace = None if speed is None else Pace(Fraction(speed), Fraction(60))
-    return Replay(path, pace=pace, until=until, key=key, naive_timezone=None)
+    return Replay(path, pace=pace, until=until, key=key)
 
 
 def _all(replay: Replay) -> Chunk:

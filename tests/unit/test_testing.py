@@ -10,13 +10,13 @@ import pytest
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from dataflow import build
-from operators.decode import batch_decoder
+from operators.cells import parts_of
 from operators.visit import Visit
-from operators.windows import parts_of
 from ops.servers.software import ROOT
 from settings import Settings
 from sources.testing import Record, Value, raw_batch
 from tests.readme import blocks
+from tests.unit.samples import decode_batch
 
 VISIT = {"visitDate": "2026-11-23T20:00:00.123Z", "country": "NOR", "lastAction": "SHOPPING_CART", "duration": 17}
 MOMENT = datetime(2026, 11, 23, 20, 0, 0, 123_000, UTC)
@@ -84,7 +84,7 @@ def test_the_dataflow_counts_them() -> None:
     source = TestingSource(items)
     run_main(build(source, TestingSink(outputs), TestingSink(sums), Settings(window_lengths_s=(5,))))
     line = "2026-11-23T20:00:00.123Z,NOR,SHOPPING_CART,17"
-    assert [(key, batch.carts) for key, batch in outputs] == [("00002", [(40, line)]), ("00000", [(7, line)])]
+    assert [(key, batch.lines["carts"]) for key, batch in outputs] == [("00002", [(40, line)]), ("00000", [(7, line)])]
     assert [reject.message.offset() for reject in outputs[0][1].rejects] == [41, 42]
     assert [(batch.begin, batch.end) for _, batch in sums] == [(40, 43), (7, 9)]
     assert parts_of(sums[0][1].sums[5, 1_795_464_000, "country"]["NOR"]) == (17, 1)
@@ -93,7 +93,7 @@ def test_the_dataflow_counts_them() -> None:
 def test_decoded_offsets_are_the_records() -> None:
     """Where there are gaps too."""
     _, batch = raw_batch(VISIT, Record(VISIT, offset=9))
-    decoded = batch_decoder()(batch)
+    decoded = decode_batch(batch)
     assert list(decoded.offsets) == [0, 9]
     assert decoded.visits == [Visit(MOMENT, "NOR", "SHOPPING_CART", 17)] * 2
 

@@ -9,19 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.batches import SumBatch
-from operators.decode import batch_decoder
-from operators.windows import amount_of, fold, parts_of, window_start_of
-from tests.unit.samples import raw_batch, visit_bytes
+from operators.cells import amount_of, parts_of
+from operators.windows import folder, window_start_of
+from tests.unit.samples import USUAL_BOARDS, decode_batch, raw_batch, visit_bytes
 
 LENGTHS_S = (5, 60, 3600)
 AT_20H = 1_795_464_000  # 2026-11-23T20:00:00Z
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
+fold = folder(LENGTHS_S, USUAL_BOARDS)
 
 
 def folded(*values: bytes) -> SumBatch:
-    return fold(batch_decoder()(raw_batch(*values)), LENGTHS_S)
+    return fold(decode_batch(raw_batch(*values)))
 
 
 @pytest.mark.parametrize(
@@ -77,16 +78,16 @@ def test_nothing_is_late() -> None:
 def test_the_latest_of_dates_without_a_zone_is_the_latest_in_utc(earlier: str, later: str, latest: str) -> None:
     """Where a zone's clocks go forward, what is later on the clock may be earlier in time."""
     batch = raw_batch(visit_bytes(earlier), visit_bytes(later))
-    sums = fold(batch_decoder(BERLIN)(batch), LENGTHS_S)
+    sums = fold(decode_batch(batch, BERLIN))
     assert sums.max_timestamp == folded(visit_bytes(latest)).max_timestamp
 
 
 def test_lengths_that_are_no_multiples_of_one_another() -> None:
     """Each is a multiple of the first; that is enough."""
-    batch = batch_decoder()(raw_batch(visit_bytes("2026-11-23T20:00:25Z")))
+    batch = decode_batch(raw_batch(visit_bytes("2026-11-23T20:00:25Z")))
     lengths = (5, 15, 20)
     starts = {(length, window_start_of(AT_20H + 25, length)) for length in lengths}
-    assert {board[:2] for board in fold(batch, lengths).sums} == starts
+    assert {board[:2] for board in folder(lengths, USUAL_BOARDS)(batch).sums} == starts
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 100_000))))

@@ -1,4 +1,4 @@
-"""The line of an abandoned cart."""
+"""The lines of outputs, such as of abandoned carts."""
 
 import csv
 import io
@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.carts import abandoned_carts, cart_line, is_abandoned_cart
-from operators.decode import batch_decoder
+from operators.lines import csv_lines, output_lines
+from operators.outputs import outputs_of
 from operators.visit import Visit
-from tests.unit.samples import raw_batch, visit_bytes
+from settings import Settings
+from tests.unit.samples import decode_batch, raw_batch, visit_bytes
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)
 
@@ -30,13 +31,13 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)
 )
 def test_cart_line(visit: Visit, line: str) -> None:
     """UTC, truncated to milliseconds, not rounded, Z, RFC 4180 quoting."""
-    assert cart_line(visit) == line
+    assert csv_lines([visit]) == [line]
 
 
 @given(country=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64))
 def test_any_name_survives_the_csv(country: str) -> None:
     """A reader of RFC 4180 gets the name back."""
-    row = next(csv.reader(io.StringIO(cart_line(Visit(NOON, country, "SHOPPING_CART", 3)))))
+    row = next(csv.reader(io.StringIO(csv_lines([Visit(NOON, country, "SHOPPING_CART", 3)])[0])))
     assert row == ["2026-11-23T12:00:00.123Z", country, "SHOPPING_CART", "3"]
 
 
@@ -44,14 +45,8 @@ def test_carts_of_a_batch_in_order_with_their_offsets() -> None:
     """Only SHOPPING_CART visits, each with the offset of its visit; rejects go along."""
     actions = ["SHOPPING_CART", "ORDER", "SHOPPING_CART", "shopping_cart"]
     values = [visit_bytes(action=action) for action in actions]
-    outputs = abandoned_carts(batch_decoder()(raw_batch(*values, b"?", begin=5)))
+    outputs = output_lines(outputs_of(Settings()))(decode_batch(raw_batch(*values, b"?", begin=5)))
     line = "2026-11-23T20:00:00.123Z,USA,SHOPPING_CART,17"
-    assert outputs.carts == [(5, line), (7, line)]
+    assert outputs.lines["carts"] == [(5, line), (7, line)]
     assert [reject.message.offset() for reject in outputs.rejects] == [9]
     assert (outputs.begin, outputs.end) == (5, 10)
-
-
-def test_is_abandoned_cart() -> None:
-    """An order is no abandoned cart."""
-    assert is_abandoned_cart(Visit(NOON, "USA", "SHOPPING_CART", 1))
-    assert not is_abandoned_cart(Visit(NOON, "USA", "ORDER", 1))
