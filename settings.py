@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from process.errors import ExitCode, Fatal
 
 KAFKA_CONFIG_PREFIX = "KAFKA_CONFIG_"
+LONGEST_WINDOW_S = 31_622_400
 
 NOT_OPEN = frozenset(
     {
@@ -78,7 +79,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 def _lengths(value: str) -> tuple[int, ...]:
     lengths = tuple(int(length) for length in value.split(","))
-    if list(lengths) != sorted(set(lengths)) or not 0 < lengths[0] <= lengths[-1] <= 31_622_400:
+    if list(lengths) != sorted(set(lengths)) or not 0 < lengths[0] <= lengths[-1] <= LONGEST_WINDOW_S:
         raise ValueError(value)
     if any(length % lengths[0] for length in lengths):
         raise ValueError(value)

@@ -14,7 +14,9 @@ _DATAFLOW = {
     "pipeline_secret": "SELECT",
     "schema_versions": "SELECT",
 }
-_READER = dict.fromkeys(("window_totals", "progress", "pipeline", "visit_stats", "seq_0_to_65535"), "SELECT")
+_READER = dict.fromkeys(
+    ("window_totals", "progress", "pipeline", "board_starts", "visit_stats", "seq_0_to_65535"), "SELECT"
+)
 
 
 class _User(NamedTuple):

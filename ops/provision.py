@@ -20,7 +20,7 @@ from confluent_kafka import IsolationLevel
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clients import kafka, mariadb
-from clients.mariadb import ConnectionLost, Login, Transient, translated
+from clients.mariadb import READ_TIMEOUT_S, ConnectionLost, Login, Transient, translated
 from clients.sql import queries, quoted_name
 from ops import accounts, schema, topics
 from partition import provisioned
@@ -54,14 +54,14 @@ def provision(settings: Settings) -> None:
 
 
 @contextmanager
-def administration(settings: Settings) -> Iterator[Any]:
+def administration(settings: Settings, *, read_timeout_s: int = READ_TIMEOUT_S) -> Iterator[Any]:
     """Hold the administrator's connection and the lock for provisioning: one process at a time for each database.
 
     :raises Fatal: MariaDB is unavailable or refuses, or another process is provisioning.
     """
     login = Login.admin(settings)
     try:
-        connection = mariadb.connect(login)
+        connection = mariadb.connect(login, read_timeout_s=read_timeout_s)
         try:
             with translated(str(login)):
                 _lock(connection, settings)

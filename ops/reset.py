@@ -20,14 +20,12 @@ from clients import kafka
 from clients.sql import queries
 from operators.outputs import output_topics
 from ops import topics
+from ops.locks import lock_partitions
 from ops.provision import administration, provision_through, refuse_unfit, stored_pipeline, tables
-from partition.pipeline import Pipeline, read_lock_secret
-from partition.position import lock_name
 from partition.producer import fenced_producer
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
-_LOCK_WAIT_S = 1  # MariaDB frees the lock of a killed process within milliseconds
 _FENCES_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
@@ -58,7 +56,7 @@ def reset(settings: Settings) -> None:
     """
     admin = kafka.admin_client(settings)
     with administration(settings) as connection:
-        partitions = _lock_partitions(connection, settings, stored_pipeline(connection, settings))
+        partitions = lock_partitions(connection, settings, stored_pipeline(connection, settings))
         refuse_unfit(connection, settings)
         _fence(settings, partitions)
         _clear(connection, settings)
@@ -69,31 +67,6 @@ def reset(settings: Settings) -> None:
                 logger.info("topic %s emptied", topic.name)
 
 
-def _lock_partitions(connection: Any, settings: Settings, pipeline: Pipeline | None) -> int:
-    """Lock every partition; return how many there are."""
-    names = {settings.visits_topic} | ({pipeline.topic} if pipeline else set())
-    present = kafka.describe(kafka.admin_client(settings), settings, names)
-    cursor = connection.cursor()
-    secret = _lock_secret(connection, settings)
-    most = 0
-    for name, topic in present.items():
-        provisioned = pipeline.partitions if pipeline and pipeline.topic == name else 0
-        partitions = max(provisioned, topic.partitions if topic else 0)
-        most = max(most, partitions)
-        for partition in range(partitions):
-            lock = lock_name(settings.mariadb_database, name, partition, secret)
-            cursor.execute(queries()["lock_partition"], (lock, _LOCK_WAIT_S))
-            if cursor.fetchone() != (1,):
-                raise Fatal(_held_message(cursor, f"topic {name!r} partition {partition}", lock), ExitCode.HELD)
-    return most
-
-
-def _lock_secret(connection: Any, settings: Settings) -> str:
-    """Return the secret of the locks' names; a dataflow of version 0.1, on a database without it, uses none."""
-    known = "pipeline_secret" in tables(connection, settings)
-    return (read_lock_secret(connection.cursor()) if known else None) or ""
-
-
 def _fence(settings: Settings, partitions: int) -> None:
     """Fence every earlier producer: one that lost MariaDB, and so its lock, may have an open transaction."""
     with ThreadPoolExecutor(_FENCES_AT_ONCE, thread_name_prefix="fence") as pool:
@@ -101,17 +74,10 @@ def _fence(settings: Settings, partitions: int) -> None:
             pass
 
 
-def _held_message(cursor: Any, where: str, lock: str) -> str:
-    cursor.execute(queries()["lock_holder"], (lock,))
-    holder = cursor.fetchone()
-    named = f" (connection {holder[0]} of {holder[1]}@{holder[2]})" if holder else ""
-    return f"{where} is owned by a running dataflow{named}: stop it first; nothing has been changed"
-
-
 def _clear(connection: Any, settings: Settings) -> None:
     cursor, present = connection.cursor(), tables(connection, settings)
-    for table in ("pipeline", "progress", "window_totals"):
+    for table in ("pipeline", "progress", "window_totals", "board_starts"):
         if table in present:
-            cursor.execute(queries()[f"forget_{table.removeprefix('window_')}"])
+            cursor.execute(queries()[f"forget_{table.rpartition('_')[2]}"])
             connection.commit()
     logger.info("database %s cleared", settings.mariadb_database)

@@ -70,7 +70,10 @@ def of_boards(at: Snapshot) -> Iterator[str]:
     visits = sum(position.visits for position in at.positions.values())
     for length_s, stated in sorted(at.totals.items()):
         for one, other in stated.boards_that_differ():
-            window = f"{length_s} s {moment_of(one.window_start_s, 0)}"
+            start = moment_of(one.window_start_s, 0)
+            if start < at.complete_from.get(other.board, start):
+                continue
+            window = f"{length_s} s {start}"
             yield f"window_totals {window}: by {one.board} {_amount(one)}, by {other.board} {_amount(other)}"
         counted = stated.visits(stated.boards[0])
         if counted != visits:

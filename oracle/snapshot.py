@@ -16,6 +16,7 @@ _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
+_STARTS = "SELECT board, complete_from FROM board_starts"
 _NOW = "SELECT UTC_TIMESTAMP() AS taken_at"
 _PIPELINE = """
 SELECT pipeline_id, topic, topic_id, partitions, window_lengths_s, naive_timezone, boards, outputs, visit_fields,
@@ -60,6 +61,7 @@ class Snapshot(NamedTuple):
     partitions: int
     lengths_s: tuple[int, ...]
     boards: tuple[str, ...]
+    complete_from: dict[str, datetime]  # of boards that were added later, and lack visits before
     outputs: list[tuple[str, str, tuple[str, ...]]]  # name, format, last actions
     rules: Rules
     positions: dict[int, Position]
@@ -97,6 +99,8 @@ def _read(connection: Any, settings: Settings) -> Snapshot:
     positions = {row["partition"]: Position(**row) for row in cursor.fetchall()}
     cursor.execute(_FOREIGN_PROGRESS, (topic_id,))
     foreign = cursor.fetchone()["foreign_positions"]
+    cursor.execute(_STARTS)
+    starts = {row["board"]: row["complete_from"] for row in cursor.fetchall() if row["complete_from"]}
     cursor.close()
     lengths_s = tuple(int(length) for length in pipeline["window_lengths_s"].split(","))
     boards = tuple(pipeline["boards"].split(","))
@@ -108,6 +112,7 @@ def _read(connection: Any, settings: Settings) -> Snapshot:
         partitions=pipeline["partitions"],
         lengths_s=lengths_s,
         boards=boards,
+        complete_from=starts,
         outputs=msgspec.json.decode(pipeline["outputs"], type=list[tuple[str, str, tuple[str, ...]]]),
         rules=Rules.stored(pipeline),
         positions=positions,

@@ -36,7 +36,7 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
         raise mariadb.unavailable(error) from error
     if pipeline is None:
         raise Fatal(not_provisioned_message(settings.mariadb_database), ExitCode.CONFIG)
-    _refuse_other_schema(settings, version)
+    refuse_other_schema(settings, version)
     refuse_other_settings(settings, pipeline)
     topics = kafka.describe(admin, settings, (settings.visits_topic, *output_topics(settings)))
     _refuse_other_topics(settings, topics, pipeline.topic_id, pipeline.partitions)
@@ -45,7 +45,11 @@ def compare(settings: Settings, admin: AdminClient) -> Pipeline:
     return pipeline
 
 
-def _refuse_other_schema(settings: Settings, version: int) -> None:
+def refuse_other_schema(settings: Settings, version: int) -> None:
+    """Refuse a database whose schema is older or newer than this program's.
+
+    :raises Fatal: CONFIG.
+    """
     needed, database = schema_version(), settings.mariadb_database
     if version < needed:
         message = (

@@ -80,7 +80,8 @@ def _generator(  # noqa: PLR0913 - what the history and the live visits do not h
     if isinstance(countries, int):
         countries = draw_countries(options.seed, countries, options.zipf)
     weights = WORLD if countries is None else countries
-    templates = draw_templates(options.seed, weights, options.actions, Shape(settings))
+    shape = Shape(settings)
+    templates = draw_templates(options.seed, weights, options.actions, shape)
     return VisitGenerator(
         templates=templates,
         seed=seed,
@@ -89,7 +90,7 @@ def _generator(  # noqa: PLR0913 - what the history and the live visits do not h
         schedule=schedule,
         until=until,
         key=options.key,
-        rhythm=Rhythm(templates) if countries is None else None,
+        rhythm=Rhythm(templates) if countries is None and not shape.one_country else None,
     )
 
 

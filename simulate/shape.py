@@ -32,6 +32,11 @@ class Shape:
         """Whether messages have the usual shape."""
         return self.rules.usual
 
+    @property
+    def one_country(self) -> bool:
+        """Whether all visits are counted for the same country."""
+        return "country" in self._constants
+
     def floor(self, date_ms: int) -> int:
         """Return a date as the format can express it."""
         return date_ms - date_ms % _UNIT_MS.get(self.rules.date_format, 1)

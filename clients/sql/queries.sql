@@ -135,3 +135,33 @@ SELECT kafka_partition, next_offset, messages, visits, rejected, IF(next_offset 
 FROM progress
 WHERE topic_id = ?
 ORDER BY kafka_partition;
+
+-- sum_windows -- Windows of a new length from those of a shorter one that divides it.
+INSERT INTO window_totals (length_s, window_start, board, entry, duration_s, visits)
+SELECT ?, '1970-01-01' + INTERVAL FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', window_start) / ?) * ? SECOND AS start,
+    board, entry, SUM(duration_s), SUM(visits)
+FROM window_totals
+WHERE length_s = ?
+GROUP BY start, board, entry;
+
+-- note_window_lengths -- In the transaction that adds the windows.
+UPDATE pipeline SET window_lengths_s = ?;
+
+-- note_boards -- In the transaction that fills the board.
+UPDATE pipeline SET boards = ?;
+
+-- note_board_start -- From when on a board that was added is complete.
+REPLACE INTO board_starts (board, complete_from) VALUES (?, ?);
+
+-- last_incomplete_window -- The last window in which a board has not the visits of another one.
+SELECT MAX(window_start)
+FROM (
+    SELECT window_start
+    FROM window_totals
+    WHERE board IN (?, ?) AND length_s = ?
+    GROUP BY window_start
+    HAVING SUM(IF(board = ?, visits, -visits)) <> 0
+) AS incomplete;
+
+-- forget_starts -- Boards of a database that has been reset are complete.
+DELETE FROM board_starts;

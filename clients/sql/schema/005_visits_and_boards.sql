@@ -10,5 +10,10 @@ ALTER TABLE pipeline
     ADD COLUMN IF NOT EXISTS max_duration_s    INT           NOT NULL DEFAULT 2147483647,
     ADD COLUMN IF NOT EXISTS max_future        VARCHAR(16)   NOT NULL DEFAULT 'off'
         COMMENT 'how far after Kafka''s timestamp a visit may be dated';
+-- From when on a board that was added later is complete; boards without a row are from the first visit on.
+CREATE TABLE IF NOT EXISTS board_starts (
+    board         VARCHAR(16) NOT NULL PRIMARY KEY,
+    complete_from DATETIME    NULL COMMENT 'UTC; NULL: from the first visit on'
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
 -- An entry may be up to three texts of 64 characters, and each of these may be escaped as three.
 ALTER TABLE window_totals MODIFY entry VARCHAR(600) NOT NULL COMMENT 'what the board totals by, such as the country';
