@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from leaderboard import countries
 from leaderboard.boards import MOST_ENTRIES
 from leaderboard.hub import Hub, Unavailable, encoder
 from leaderboard.parameters import board_of, parameters_of
@@ -86,14 +87,16 @@ def csv_of(board: Board) -> str:
     """Return a board as CSV (RFC 4180).
 
     A name that a spreadsheet would run as a formula gets an apostrophe in front: names are untrusted input
-    (https://owasp.org/www-community/attacks/CSV_Injection).
+    (https://owasp.org/www-community/attacks/CSV_Injection). The last column of countries is the name of a code.
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["rank", board.board, "duration_s", "visits", "share"])
+    named = board.board == countries.BOARD
+    writer.writerow(["rank", board.board, "duration_s", "visits", "share", *(["name"] if named else [])])
     for standing in board.entries:
         entry = f"'{standing.entry}" if standing.entry.startswith(_FORMULA) else standing.entry
-        writer.writerow([standing.rank, entry, standing.duration_s, standing.visits, f"{standing.share:.6f}"])
+        figures = [standing.duration_s, standing.visits, f"{standing.share:.6f}"]
+        writer.writerow([standing.rank, entry, *figures, *([standing.name] if named else [])])
     return text.getvalue()
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.boards import Boards
+from leaderboard.countries import country_of
 from leaderboard.top import Entry, Top
 
 _TITLES = {"action": "LAST ACTION", "country": "COUNTRY"}
@@ -58,7 +59,7 @@ def plain(view: View, top: int) -> str:
         return view.failure or "no data yet"
     lines = [status_text(view), *([view.failure] if view.failure else [])]
     for board, first in _boards(view.boards):
-        cells = [_HEADINGS, *map(_cells, first.entries[:top])]
+        cells = [_HEADINGS, *(_cells(entry, _label(board, entry, coded=True)) for entry in first.entries[:top])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines += ["", f"{_TITLES[board]} ({first.entries_total})"]
         lines += [_line(row, widths) for row in cells]
@@ -96,9 +97,17 @@ def _boards(boards: Boards) -> Iterable[tuple[str, Top]]:
     return (("action", boards.action), ("country", boards.country))
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _label(board: str, entry: Entry, *, coded: bool = False) -> str:
+    """Return the entry's name, and the flag of a country; with the country's code if there is room for it."""
+    country = country_of(board, entry.entry)
+    if country is None:
+        return shown(entry.entry)
+    return f"{country.flag} {country.name}" + (f" ({entry.entry})" if coded else "")
+
+
+def _cells(entry: Entry, label: str) -> tuple[str, ...]:
     figures = (f"{entry.visits:,}", duration_text(entry.duration_s), f"{entry.share:.1%}")
-    return (str(entry.rank), shown(entry.entry), *figures)
+    return (str(entry.rank), label, *figures)
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -113,7 +122,7 @@ def _table(board: str, first: Top, rows: int) -> Table:
         left = heading == "entry"
         table.add_column(heading, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
     for entry in first.entries[:rows]:
-        table.add_row(*map(Text, _cells(entry)))
+        table.add_row(*map(Text, _cells(entry, _label(board, entry))))
     return table
 
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from leaderboard.boards import MOST_ENTRIES, Totals
+from leaderboard.countries import country_of
 from leaderboard.curves import TREND_ENTRIES, Curves, Names, read_curves
 from leaderboard.ranges import moment_of, span_of
 from leaderboard.top import Entry, Top, read_top
@@ -85,4 +86,6 @@ def _standing(board: str, entry: Entry, curves: Curves) -> Standing:
     trend = None
     if curves.trend and entry.rank <= TREND_ENTRIES:
         trend = curves.trends.get(key) or [0] * curves.trend.points
-    return Standing(entry.rank, entry.entry, entry.duration_s, entry.visits, entry.share, curves.ranks.get(key), trend)
+    name, flag = country_of(board, entry.entry) or (None, None)
+    figures = (entry.duration_s, entry.visits, entry.share, curves.ranks.get(key), trend)
+    return Standing(entry.rank, entry.entry, *figures, name, flag)

@@ -10,6 +10,7 @@ class Standing(msgspec.Struct, frozen=True):
     """An entry of a board; `previous_rank` is that of the period before, None if it was not on the board.
 
     `trend` is the duration in seconds per bucket of the range, None beyond the first `TREND_ENTRIES` entries.
+    `name` and `flag` are those of the country that `entry` is the code of, None for every other entry.
     """
 
     rank: int
@@ -19,6 +20,8 @@ class Standing(msgspec.Struct, frozen=True):
     share: float
     previous_rank: int | None = None
     trend: list[int] | None = None
+    name: str | None = None
+    flag: str | None = None
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from clients import kafka
 from ops import servers
+from ops.installation import module_environment
 from ops.provision import provision
 from ops.servers.notes import private_folder
 from ops.servers.processes import free_port
-from ops.servers.software import ROOT
 from ops.status import partition_states
 from ops.supervisor import Process, end, started
 from ops.up import add_directory, settings_of
@@ -55,8 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     with stop_signals() as stop, _servers(directory) as environment:
         settings = settings_of(environment)
         provision(settings)
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        demo = _Demo(directory / "demo", os.environ | environment | {"PYTHONPATH": path})
+        demo = _Demo(directory / "demo", module_environment(os.environ | environment))
         try:
             demo.start(arguments.rate, settings)
             end_of_demo = Deadline(arguments.seconds or math.inf)

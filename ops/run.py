@@ -18,8 +18,8 @@ import os
 import sys
 from functools import partial
 
+from ops.installation import DATAFLOW, module_environment
 from ops.servers.processes import free_port
-from ops.servers.software import ROOT
 from ops.supervisor import supervise
 from process.errors import ExitCode, Fatal
 from settings import Settings
@@ -35,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run until the dataflow ends, or a signal stops it."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environ = os.environ | {"PYTHONPATH": path}
+    environ = module_environment(os.environ)
     hang_timeout_s = Settings.from_environment().hang_timeout_s
     if arguments.process is None and arguments.addresses is None:
         commands = partial(_cluster, arguments.processes, arguments.workers)
@@ -75,4 +74,4 @@ def _one_of_several_hosts(process: int | None, addresses: str | None, workers: i
 
 
 def _command(workers: int, *cluster: str) -> list[str]:
-    return [sys.executable, "-m", "bytewax.run", "dataflow:flow", "-w", str(workers), *cluster]
+    return [sys.executable, "-m", "bytewax.run", DATAFLOW, "-w", str(workers), *cluster]

@@ -3,8 +3,8 @@
 Standard output is `export NAME=value` lines and nothing else, the same on every call. The servers are, in this
 order: those that the environment names; containers of compose.yaml, if Docker 25 or newer is running with its
 compose plugin; Apache Kafka (Java 17, fetched by Maven) and the installed MariaDB or, failing that, one fetched
-by Maven. Data, logs, ports and passwords are below .local/ of the project. If one server cannot be started, those
-that this command started are stopped again.
+by Maven. Data, logs, ports and passwords are below .local/ of the checkout or, without one, of the working
+directory. If one server cannot be started, those that this command started are stopped again.
 
 Examples:
     eval "$(python -m ops up)"
@@ -33,7 +33,8 @@ def add_directory(parser: argparse.ArgumentParser) -> None:
         "--directory",
         type=Path,
         default=servers.DIRECTORY,
-        help="where data, logs, ports and passwords are (default: .local/ of the project)",
+        help="where data, logs, ports and passwords are (default: .local/ of the checkout or, without one, of the "
+        "working directory)",
     )
 
 

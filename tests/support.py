@@ -1,5 +1,6 @@
 """What tests on real servers share: waiting, producing, reading back, querying the database."""
 
+import http.client
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,18 @@ def wait_until(condition: Callable[[], Found | None], *, deadline_s: float, what
             pytest.fail(f"after {deadline_s:.0f} s still not: {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
     return found
+
+
+def is_served(port: str) -> bool:
+    """Return whether the leaderboard's page is served at this port of 127.0.0.1."""
+    page = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    try:
+        page.request("GET", "/")
+        return page.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        page.close()
 
 
 def own_names(servers: Servers) -> dict[str, str]:

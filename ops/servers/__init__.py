@@ -6,16 +6,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
+from ops.installation import LOCAL, ROOT
 from ops.servers import docker
 from ops.servers.kafka import Kafka
 from ops.servers.mariadb import ADMIN, MariaDB
 from ops.servers.notes import Notes, locked
-from ops.servers.software import ROOT
 from settings import Settings
 
 __all__ = ["DIRECTORY", "ROOT", "Server", "Servers", "start"]
 
-DIRECTORY = ROOT / ".local"
+DIRECTORY = LOCAL
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def start(directory: Path, environ: Mapping[str, str]) -> Servers:
     """
     directory = directory.resolve()
     with locked(directory):
-        if directory == DIRECTORY:
+        if directory == DIRECTORY.resolve():
             directory.chmod(0o700)  # it is ours; another directory that exists may be used for more
         notes = Notes.read(directory) or Notes()
         if notes.docker is None:

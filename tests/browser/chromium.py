@@ -8,7 +8,8 @@ from ops.servers.notes import locked
 from ops.servers.software import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-INSTALL = "-o DPkg::Lock::Timeout=280 install -y -qq --no-install-recommends chromium fonts-dejavu-core"
+PACKAGES = "chromium fonts-dejavu-core fonts-noto-color-emoji"
+INSTALL = f"-o DPkg::Lock::Timeout=280 install -y -qq --no-install-recommends {PACKAGES}"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -27,6 +27,12 @@ HOSTILE = (
     "USA ",
     "USA",
 )
+FLAGS_ARE_DRAWN = """() => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.fillText("🇳🇴", 0, 20);
+    const bytes = [...pen.getImageData(0, 0, 40, 30).data];
+    return bytes.some((value, at) => at % 4 === 0 && value !== bytes[at + 2]);
+}"""
 
 
 def names(page: Page, board: str) -> list[str]:
@@ -142,10 +148,35 @@ def test_hostile_names_are_text(page: Page, board: Board, settings: Settings) ->
     expect(page.locator("#country tbody tr")).to_have_count(len(HOSTILE) + 1)
     shown = names(page, "country")
     assert shown[:5] == list(HOSTILE[:5])
-    assert shown[5:8] == ["\ufffdgnp.exe", "USA\u2423", "USA"]
+    assert shown[5:7] == ["\ufffdgnp.exe", "USA\u2423"]
+    assert shown[7].endswith("United States")
     assert page.locator("tbody script, tbody img").count() == 0
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_codes_of_countries_are_names_and_flags(
+    page: Page, board: Board, settings: Settings, screenshots: Path
+) -> None:
+    """The code is shown on hover; what is no code, and the other board, stay as they were sent.
+
+    Flags are visible where the browser can draw them: in colours.
+    """
+    for at, code in enumerate(("NOR", "GB", "BIH", "VCT", "nor", "XXX")):
+        add_visits(settings, Visits(now(), "NO", code, 100 - at))
+    page.goto(board.url)
+    countries = ["🇳🇴 Norway", "🇬🇧 United Kingdom", "🇧🇦 Bosnia & Herzegovina", "🇻🇨 St. Vincent & Grenadines"]
+    expect(page.locator("#country tbody .name")).to_have_text([*countries, "nor", "XXX"])
+    expect(page.locator("#action tbody .name")).to_have_text(["NO"])
+    hovered = "[...document.querySelectorAll(':hover')].at(-1).closest('[title]').title"
+    for row, code in ((0, "Norway (NOR)"), (3, "St. Vincent & Grenadines (VCT)"), (4, "nor"), (5, "XXX")):
+        page.locator("#country tbody .name").nth(row).hover()
+        assert page.evaluate(hovered) == code
+    assert page.get_by_role("rowheader", name="Norway", exact=True).count() == 1
+    assert axe(page) == []
+    drawn = page.evaluate(FLAGS_ARE_DRAWN)
+    assert names(page, "country")[0] == ("🇳🇴 Norway" if drawn else "Norway")
+    page.screenshot(path=screenshots / "countries.png")
 
 
 def test_every_control_is_reached_by_keyboard(page: Page, board: Board, settings: Settings) -> None:

@@ -98,7 +98,8 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
     body = board.get("/api/v1/boards/country?range=today&limit=1").json
     [row] = body.pop("entries")
     assert row.pop("trend")
-    assert row == {"rank": 1, "entry": "Peru", "duration_s": 510, "visits": 3, "share": 510 / 540, "previous_rank": 1}
+    figures = {"duration_s": 510, "visits": 3, "share": 510 / 540, "previous_rank": 1}
+    assert row == {"rank": 1, "entry": "Peru", **figures, "name": None, "flag": None}
     assert body == {
         "range": "today",
         "start": "2026-11-20T00:00:00Z",
@@ -157,10 +158,28 @@ def test_csv_holds_the_board_and_no_formula(board: Board, settings: Settings) ->
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "country-all-20261120T120000Z.csv" in response.headers["Content-Disposition"]
     assert list(csv.reader(io.StringIO(response.body.decode()))) == [
-        ["rank", "country", "duration_s", "visits", "share"],
-        ["1", "'=1+1", "3", "1", "0.750000"],
-        ["2", 'the "Isles", North', "1", "1", "0.250000"],
+        ["rank", "country", "duration_s", "visits", "share", "name"],
+        ["1", "'=1+1", "3", "1", "0.750000", ""],
+        ["2", 'the "Isles", North', "1", "1", "0.250000", ""],
     ]
+
+
+def test_codes_of_countries_have_names_and_flags(board: Board, settings: Settings) -> None:
+    """Entries stay what was sent, everywhere; names are beside them, and only on the board of countries."""
+    sent = ("GBR", "NO", "XXX", "nor")
+    add_visits(settings, *(Visits(NOON, sent[1], code, 10 - at) for at, code in enumerate(sent)))
+    named = [("GBR", "United Kingdom", "🇬🇧"), ("NO", "Norway", "🇳🇴"), ("XXX", None, None), ("nor", None, None)]
+
+    def shown(found: Any) -> list[tuple[str, str | None, str | None]]:
+        return [(row["entry"], row["name"], row["flag"]) for row in found["entries"]]
+
+    assert shown(board.get("/api/v1/boards/country?range=all").json) == named
+    assert shown(board.get("/api/v1/boards/action?range=all").json) == [("NO", None, None)]
+    assert shown(board.get("/api/v1/snapshot?range=all").json["boards"]["country"]) == named
+    with listening(board, "?range=all") as events:
+        assert shown(until(events, "boards").json["country"]) == named
+    rows = csv.DictReader(io.StringIO(board.get("/api/v1/boards/country.csv?range=all").body.decode()))
+    assert [(row["country"], row["name"] or None) for row in rows] == [(code, name) for code, name, _ in named]
 
 
 def test_a_viewer_sees_a_commit_within_a_second(board: Board, settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """The README's commands, as they are written there, in a checkout of their own."""
 
-import http.client
 import json
 import os
 import re
@@ -18,7 +17,8 @@ from ops.servers import ROOT
 from ops.servers.processes import free_port
 from settings import Settings
 from tests.pipeline import progressed
-from tests.support import process_environment, wait_until
+from tests.readme import blocks
+from tests.support import is_served, process_environment, wait_until
 
 MAKE = shutil.which("make") or "make"
 PREPARE = ("make setup", ". .venv/bin/activate", 'eval "$(python -m ops up)"')
@@ -27,6 +27,7 @@ SIMULATOR = "python -m simulate"
 RUN = "python -m ops run -p 4"
 ON_HOSTS = tuple(f'python -m ops run --process {process} --addresses "host-a:2101;host-b:2101"' for process in range(2))
 CONTAINERS = ("docker compose up --build", "docker compose --profile load up --build")
+INSTALLED = ("pip install .", "website-analytics ops provision", "website-analytics run -p 2")
 AT_ONCE = (
     "python -m leaderboard --terminal",
     "python -m ops status",
@@ -39,10 +40,7 @@ AT_ONCE = (
 
 def commands() -> list[str]:
     """Return every line of the README's shell blocks."""
-    blocks = re.findall(
-        r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for block in blocks("sh") for line in block.splitlines()]
 
 
 class Checkout:
@@ -117,8 +115,12 @@ def counted(checkout: Checkout, more: int = 1000) -> None:
 
 
 def test_each_command_is_known_here() -> None:
-    """Tests run every command of the README, except those of containers, which compose.yaml itself lists."""
-    known = {"make demo", "make test", *PREPARE, DATAFLOW, SIMULATOR, RUN, *ON_HOSTS, *AT_ONCE, *CONTAINERS}
+    """Tests run every command of the README, except those of containers, which compose.yaml itself lists.
+
+    Those of the wheel are run by tests/integration/test_wheel.py.
+    """
+    here = {"make demo", "make test", *PREPARE, DATAFLOW, SIMULATOR, RUN, *ON_HOSTS, *AT_ONCE}
+    known = here | {*INSTALLED, *CONTAINERS}
     assert set(commands()) == known
     compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     assert [command for command in CONTAINERS if f"  {command} " not in compose] == []
@@ -136,17 +138,6 @@ def test_the_commands_by_hand(checkout: Checkout) -> None:
         checkout.run("python -m ops provision")
     assert " passed" in checkout.run("pytest tests/unit/test_carts.py").stdout
     checkout.run("python -m ops down")
-
-
-def is_served(port: str) -> bool:
-    page = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
-    try:
-        page.request("GET", "/")
-        return page.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        page.close()
 
 
 def test_several_processes_and_several_hosts(checkout: Checkout) -> None:

@@ -12,13 +12,14 @@ from operators.visit import Rejection, Visit
 from oracle.message import Classifier
 from oracle.message import Visit as CountedVisit
 from oracle.rules import Rules
+from sources import testing
 
 USUAL_BOARDS = BOARDS[:2]
 
 
 def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:
     """Return a consumed message."""
-    return Message(topic="visits", partition=partition, offset=offset, key=key, value=value, headers=[])
+    return testing.message(testing.Record(value, key=key), partition=partition, offset=offset)
 
 
 def visit_bytes(
@@ -31,8 +32,8 @@ def visit_bytes(
 
 def raw_batch(*values: bytes | None, begin: int = 0, partition: int = 0) -> RawBatch:
     """Return a batch without gaps of these values."""
-    messages = [message(begin + at, value, partition=partition) for at, value in enumerate(values)]
-    return RawBatch(partition, begin, begin + len(values), messages)
+    _, batch = testing.raw_batch(*values, partition=partition, begin=begin)
+    return batch
 
 
 def decode_value(value: bytes | None, zone: ZoneInfo | None = None) -> Visit | Rejection:

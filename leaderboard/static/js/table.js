@@ -14,6 +14,10 @@ const HEADINGS = [
 ];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
+// Where no font has flags (Windows has none), the two symbols of a flag are two boxes or letters, as wide as two.
+const pen = document.createElement("canvas").getContext("2d");
+const drawsFlags = pen.measureText("🇳🇴").width < 1.5 * pen.measureText("🇳").width;
+
 function make(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -88,8 +92,14 @@ export class BoardTable {
       cells[key] = cell;
       element.append(cell);
     }
-    const label = make("bdi", "name", name(standing.entry));
-    cells.entry.title = name(standing.entry);
+    const label = make("bdi", "name", name(standing.name ?? standing.entry));
+    if (standing.flag) {
+      const flag = make("span", "flag", `${standing.flag} `);
+      flag.setAttribute("aria-hidden", "true");
+      flag.hidden = !drawsFlags;
+      label.prepend(flag);
+    }
+    cells.entry.title = standing.name ? `${standing.name} (${standing.entry})` : name(standing.entry);
     const bar = make("span", "bar");
     const filled = make("span");
     bar.setAttribute("aria-hidden", "true");
