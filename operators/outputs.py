@@ -23,7 +23,10 @@ def outputs_of(settings: Settings) -> tuple[Output, ...]:
 
     :raises Fatal: CONFIG, two outputs, or an output and another topic, have the same name.
     """
-    outputs = (Output("carts", settings.carts_topic, settings.cart_action, settings.carts_format),)
+    outputs = (
+        # its name, its topic, the last actions of its visits, the format of its lines
+        Output("carts", settings.carts_topic, settings.cart_action, settings.carts_format),
+    )
     topics = [settings.visits_topic, settings.rejected_topic, *(output.topic for output in outputs)]
     if len({topic.replace(".", "_") for topic in topics}) < len(topics):  # Kafka refuses to create such topics
         message = f"the topics {', '.join(topics)} must differ, by more than . in place of _"
