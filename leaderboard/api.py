@@ -28,22 +28,22 @@ def json_response(value: Any, status_code: int = 200) -> Response:
 
 async def board(request: Request) -> Response:
     """/api/v1/boards/{board}: one board."""
-    name = board_of(request)
     range_name, limit = parameters_of(request, "range", "limit")
     reading = await _reading(request, range_name)
-    return json_response({**_span(reading), **_fields(_board(reading, name).limited(limit))})
+    return json_response({**_span(reading), **_fields(_board(request, reading).limited(limit))})
 
 
 async def board_csv(request: Request) -> Response:
     """/api/v1/boards/{board}.csv: one board for a spreadsheet."""
-    name = board_of(request)
     range_name, limit = parameters_of(request, "range", "limit", limit=MOST_ENTRIES)
     reading = await _reading(request, range_name)
+    board = _board(request, reading)
+    name = board.board.replace("/", "-")
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": f'attachment; filename="{name}-{range_name}-{reading.as_of:%Y%m%dT%H%M%SZ}.csv"',
     }
-    return Response(csv_of(_board(reading, name).limited(limit)), 200, headers, "text/csv")
+    return Response(csv_of(board.limited(limit)), 200, headers, "text/csv")
 
 
 async def series(request: Request) -> Response:
@@ -74,8 +74,8 @@ async def stream(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/api/v1/boards/{board}.csv", board_csv),
-    Route("/api/v1/boards/{board}", board),
+    Route("/api/v1/boards/{board:path}.csv", board_csv),
+    Route("/api/v1/boards/{board:path}", board),
     Route("/api/v1/series", series),
     Route("/api/v1/snapshot", snapshot),
     Route("/api/v1/status", status),
@@ -91,7 +91,7 @@ def csv_of(board: Board) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    named = board.board == countries.BOARD
+    named = any(standing.name for standing in board.entries) or board.board == countries.FIELD
     writer.writerow(["rank", board.board, "duration_s", "visits", "share", *(["name"] if named else [])])
     for standing in board.entries:
         entry = f"'{standing.entry}" if standing.entry.startswith(_FORMULA) else standing.entry
@@ -112,8 +112,8 @@ async def _reading(request: Request, range_name: str) -> RangeReading:
         raise HTTPException(503, str(error)) from error
 
 
-def _board(reading: RangeReading, name: str) -> Board:
-    return reading.action if name == "action" else reading.country
+def _board(request: Request, reading: RangeReading) -> Board:
+    return reading.boards[board_of(request, reading.boards)]
 
 
 def _span(reading: RangeReading) -> dict[str, Any]:
@@ -122,4 +122,7 @@ def _span(reading: RangeReading) -> dict[str, Any]:
 
 
 def _fields(board: Board) -> dict[str, Any]:
-    return {name: getattr(board, name) for name in ("board", "entries_total", "duration_s", "visits", "entries")}
+    return {
+        name: getattr(board, name)
+        for name in ("board", "title", "complete_from", "entries_total", "duration_s", "visits", "entries")
+    }

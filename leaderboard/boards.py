@@ -1,6 +1,6 @@
-"""Both boards of a range of time, read from MariaDB: pure queries, no state but the connection."""
+"""The boards of a range of time, read from MariaDB: pure queries, no state but the connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,6 +10,7 @@ from clients import mariadb
 from clients.mariadb import READ_TIMEOUT_S, ConnectionLost, Login, Transient, translated
 from leaderboard.ranges import moment_of, span_of
 from leaderboard.top import Top, read_top, sql
+from operators.boards import BOARDS, Board
 from process.errors import ExitCode, Fatal
 
 MOST_ENTRIES = 1000
@@ -22,7 +23,7 @@ _BEGIN = (
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
-    """Both boards of a range, and all that has been counted, at one instant of the database.
+    """The boards of a range, and all that has been counted, at one instant of the database.
 
     `as_of` is the date of the latest visit counted, or `read_at`, the database's current time, if that is earlier.
     """
@@ -35,8 +36,17 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     visits: int
     rejected: int
-    action: Top
-    country: Top
+    shown: tuple["ShownBoard", ...]
+    boards: dict[str, Top]
+
+
+class ShownBoard(NamedTuple):
+    """A board that the database keeps; `complete_from` is None where it has all visits."""
+
+    name: str
+    title: str
+    fields: tuple[str, ...]
+    complete_from: datetime | None
 
 
 class Totals(NamedTuple):
@@ -48,6 +58,7 @@ class Totals(NamedTuple):
     read_at: datetime
     as_of: datetime
     lengths_s: tuple[int, ...]
+    boards: tuple[ShownBoard, ...]
     messages: int
     visits: int
     rejected: int
@@ -62,7 +73,7 @@ class BoardReader:
         self._connection: Any = None
 
     def read(self, range_name: str, most: int = MOST_ENTRIES) -> Boards:
-        """Return the first entries of both boards of a range of `RANGES`.
+        """Return the first entries of each board of a range of `RANGES`.
 
         :raises ConnectionLost: MariaDB is unavailable; the next call connects again.
         :raises Transient: try again.
@@ -115,7 +126,7 @@ def read_totals(cursor: Any) -> Totals:
     :raises mariadb.Error: to be translated by the caller.
     """
     cursor.execute(sql("totals"))
-    now, lengths, messages, visits, rejected, latest = cursor.fetchone()
+    now, lengths, names, messages, visits, rejected, latest = cursor.fetchone()
     if lengths is None:
         raise Fatal("nothing is provisioned yet; run python -m ops provision", ExitCode.CONFIG)
     read_at = now.replace(tzinfo=UTC)
@@ -125,21 +136,32 @@ def read_totals(cursor: Any) -> Totals:
         read_at=read_at,
         as_of=as_of,
         lengths_s=tuple(map(int, lengths.split(","))),
+        boards=_shown_boards(cursor, names.split(",")),
         messages=int(messages),
         visits=int(visits),
         rejected=int(rejected),
     )
 
 
+def _shown_boards(cursor: Any, names: Sequence[str]) -> tuple[ShownBoard, ...]:
+    cursor.execute(sql("board_starts"))
+    starts = {name: start.replace(tzinfo=UTC) for name, start in cursor.fetchall() if start}
+    declared = {board.name: board for board in BOARDS}
+    # One that a later version of this program has added is shown by its name.
+    boards = [declared.get(name, Board(name, name, (name,))) for name in names]
+    return tuple(ShownBoard(board.name, board.title, board.fields, starts.get(board.name)) for board in boards)
+
+
 def read_boards(cursor: Any, range_name: str, most: int) -> Boards:
-    """Return the first entries of both boards of a range; in a snapshot transaction all are of one instant.
+    """Return the first entries of each board of a range; in a snapshot transaction all are of one instant.
 
     :raises Fatal: nothing is provisioned.
     :raises mariadb.Error: to be translated by the caller.
     """
     totals = read_totals(cursor)
     start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
-    top = read_top(cursor, start_s, end_s, totals.lengths_s, most=most)
+    names = [board.name for board in totals.boards]
+    top = read_top(cursor, names, (start_s, end_s), totals.lengths_s, most=most)
     return Boards(
         range=range_name,
         start=moment_of(start_s),
@@ -149,6 +171,6 @@ def read_boards(cursor: Any, range_name: str, most: int) -> Boards:
         messages=totals.messages,
         visits=totals.visits,
         rejected=totals.rejected,
-        action=top["action"],
-        country=top["country"],
+        shown=totals.boards,
+        boards=top,
     )

@@ -48,7 +48,7 @@ def read_curves(cursor: Any, range_name: str, totals: Totals, names: Names) -> C
         _ranks(cursor, earlier, lengths_s, names) if earlier else {},
         trend,
         _trends(cursor, trend, names) if trend else {},
-        _series(cursor, series) if series else None,
+        _series(cursor, series, totals.boards[0].name) if series else None,
     )
 
 
@@ -83,8 +83,8 @@ def _trends(cursor: Any, buckets: Buckets, names: Names) -> dict[Key, list[int]]
     return trends
 
 
-def _series(cursor: Any, buckets: Buckets) -> Series:
-    parameters = (datetime_of(buckets.start_s), buckets.length_s, buckets.windows, buckets.length_s)
+def _series(cursor: Any, buckets: Buckets, board: str) -> Series:
+    parameters = (datetime_of(buckets.start_s), buckets.length_s, buckets.windows, buckets.length_s, board)
     cursor.execute(sql("series"), parameters)
     visits = [0] * buckets.points
     for window_start, counted in cursor.fetchall():

@@ -1,4 +1,4 @@
-"""What both boards look like in a terminal, and as plain text elsewhere."""
+"""What the boards look like in a terminal, and as plain text elsewhere."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,11 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.boards import Boards
+from leaderboard.boards import Boards, ShownBoard
 from leaderboard.countries import country_of
 from leaderboard.top import Entry, Top
 
-_TITLES = {"action": "LAST ACTION", "country": "COUNTRY"}
 _HEADINGS = ("rank", "entry", "visits", "duration", "share")
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -54,20 +53,20 @@ def shown(entry: str) -> str:
 
 
 def plain(view: View, top: int) -> str:
-    """Return both boards as lines of text, one below the other; the reason is above them if they are old."""
+    """Return the boards as lines of text, one below the other; the reason is above them if they are old."""
     if view.boards is None:
         return view.failure or "no data yet"
     lines = [status_text(view), *([view.failure] if view.failure else [])]
     for board, first in _boards(view.boards):
         cells = [_HEADINGS, *(_cells(entry, _label(board, entry, coded=True)) for entry in first.entries[:top])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines += ["", f"{_TITLES[board]} ({first.entries_total})"]
+        lines += ["", f"{board.title.upper()} ({first.entries_total})"]
         lines += [_line(row, widths) for row in cells]
     return "\n".join(lines)
 
 
 def live(view: View, height: int) -> RenderableType:
-    """Return both boards side by side, as high as the terminal; grey when they are old."""
+    """Return the boards side by side, as high as the terminal; grey when they are old."""
     if view.boards is None:
         return Text(view.failure or "connecting to MariaDB", style="yellow")
     side_by_side = Table.grid(padding=(0, 3))
@@ -93,16 +92,16 @@ def status_text(view: View) -> str:
     )
 
 
-def _boards(boards: Boards) -> Iterable[tuple[str, Top]]:
-    return (("action", boards.action), ("country", boards.country))
+def _boards(boards: Boards) -> Iterable[tuple[ShownBoard, Top]]:
+    return ((board, boards.boards[board.name]) for board in boards.shown)
 
 
-def _label(board: str, entry: Entry, *, coded: bool = False) -> str:
+def _label(board: ShownBoard, entry: Entry, *, coded: bool = False) -> str:
     """Return the entry's name, and the flag of a country; with the country's code if there is room for it."""
-    country = country_of(board, entry.entry)
+    country = country_of(board.fields, entry.entry)
     if country is None:
         return shown(entry.entry)
-    return f"{country.flag} {country.name}" + (f" ({entry.entry})" if coded else "")
+    return f"{country.flag} {shown(country.name)}".strip() + (f" ({shown(entry.entry)})" if coded else "")
 
 
 def _cells(entry: Entry, label: str) -> tuple[str, ...]:
@@ -116,8 +115,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join([rank.rjust(widths[0]), entry.ljust(widths[1]), *padded])
 
 
-def _table(board: str, first: Top, rows: int) -> Table:
-    table = Table(title=f"{_TITLES[board]} ({first.entries_total})", title_justify="left", title_style="bold", box=None)
+def _table(board: ShownBoard, first: Top, rows: int) -> Table:
+    table = Table(
+        title=f"{board.title.upper()} ({first.entries_total})", title_justify="left", title_style="bold", box=None
+    )
     for heading in _HEADINGS:
         left = heading == "entry"
         table.add_column(heading, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")

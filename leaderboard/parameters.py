@@ -1,6 +1,6 @@
 """The API's parameters: a wrong value is refused with a message that names the allowed ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from leaderboard.boards import MOST_ENTRIES
 from leaderboard.ranges import RANGES
-from leaderboard.top import BOARDS
 
 DEFAULT_RANGE = "5m"
 DEFAULT_LIMIT = 10
@@ -57,12 +56,12 @@ def parameters_of(request: Request, *names: str, **defaults: Any) -> list[Any]:
     return [given.get(name, defaults.get(name, _DEFAULTS[name])) for name in names]
 
 
-def board_of(request: Request) -> str:
-    """Return the board that the path names.
+def board_of(request: Request, boards: Collection[str]) -> str:
+    """Return the board that the path names, one of `boards`.
 
     :raises HTTPException: 404 for one that does not exist.
     """
     name: str = request.path_params["board"]
-    if name not in BOARDS:
-        raise HTTPException(404, f"board {name!r} does not exist; there are {' and '.join(BOARDS)}")
+    if name not in boards:
+        raise HTTPException(404, f"board {name!r} does not exist; there are {' and '.join(boards)}")
     return name

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from leaderboard.boards import MOST_ENTRIES, Totals
+from leaderboard.boards import MOST_ENTRIES, ShownBoard, Totals
 from leaderboard.countries import country_of
 from leaderboard.curves import TREND_ENTRIES, Curves, Names, read_curves
 from leaderboard.ranges import moment_of, span_of
@@ -46,7 +46,8 @@ class RangeReader:
         :raises mariadb.Error: to be translated by the caller.
         """
         start_s, end_s = span_of(range_name, totals.as_of, totals.lengths_s)
-        top = read_top(cursor, start_s, end_s, totals.lengths_s, most=MOST_ENTRIES)
+        boards = [board.name for board in totals.boards]
+        top = read_top(cursor, boards, (start_s, end_s), totals.lengths_s, most=MOST_ENTRIES)
         names = {board: [entry.entry for entry in first.entries] for board, first in top.items()}
         curves = self._curves(cursor, range_name, totals, names)
         return RangeReading(
@@ -56,8 +57,7 @@ class RangeReader:
             as_of=totals.as_of,
             compared_with=curves.compared_with,
             trend_bucket_s=curves.trend.bucket_s if curves.trend else None,
-            action=_board("action", top["action"], curves),
-            country=_board("country", top["country"], curves),
+            boards={board.name: _board(board, top[board.name], curves) for board in totals.boards},
             series=curves.series,
         )
 
@@ -71,21 +71,23 @@ class RangeReader:
         return curves
 
 
-def _board(name: str, top: Top, curves: Curves) -> Board:
+def _board(shown: ShownBoard, top: Top, curves: Curves) -> Board:
     return Board(
-        board=name,
+        board=shown.name,
+        title=shown.title,
+        complete_from=shown.complete_from,
         entries_total=top.entries_total,
         duration_s=top.duration_s,
         visits=top.visits,
-        entries=[_standing(name, entry, curves) for entry in top.entries],
+        entries=[_standing(shown, entry, curves) for entry in top.entries],
     )
 
 
-def _standing(board: str, entry: Entry, curves: Curves) -> Standing:
-    key = (board, entry.entry)
+def _standing(shown: ShownBoard, entry: Entry, curves: Curves) -> Standing:
+    key = (shown.name, entry.entry)
     trend = None
     if curves.trend and entry.rank <= TREND_ENTRIES:
         trend = curves.trends.get(key) or [0] * curves.trend.points
-    name, flag = country_of(board, entry.entry) or (None, None)
+    name, flag = country_of(shown.fields, entry.entry) or (None, None)
     figures = (entry.duration_s, entry.visits, entry.share, curves.ranks.get(key), trend)
-    return Standing(entry.rank, entry.entry, *figures, name, flag)
+    return Standing(entry.rank, entry.entry, *figures, name, flag or None)

@@ -13,8 +13,6 @@ import msgspec
 
 from leaderboard.ranges import Run, moment_of, runs_of
 
-BOARDS = ("action", "country")
-
 _RUN = "(length_s = ? AND window_start >= ? AND window_start < ?)"
 
 
@@ -37,17 +35,19 @@ class Top(NamedTuple):
     visits: int
 
 
-def read_top(cursor: Any, start_s: int, end_s: int, lengths_s: Sequence[int], *, most: int) -> dict[str, Top]:
-    """Return the first `most` entries of each board over [start_s, end_s), whole multiples of the shortest window.
+def read_top(
+    cursor: Any, boards: Sequence[str], span: tuple[int, int], lengths_s: Sequence[int], *, most: int
+) -> dict[str, Top]:
+    """Return the first `most` entries of each board over a span, from and to whole multiples of the shortest window.
 
     :raises mariadb.Error: to be translated by the caller.
     """
-    runs = runs_of(start_s, end_s, lengths_s)
+    runs = runs_of(*span, lengths_s)
     if not runs:
-        return {board: Top([], 0, 0, 0) for board in BOARDS}
+        return {board: Top([], 0, 0, 0) for board in boards}
     cursor.execute(sql("board_totals").format(runs=_conditions(runs)), _parameters(runs))
     totals = {board: tuple(map(int, figures)) for board, *figures in cursor.fetchall()}
-    return {board: _top(cursor, board, runs, totals.get(board, (0, 0, 0)), most) for board in BOARDS}
+    return {board: _top(cursor, board, runs, totals.get(board, (0, 0, 0)), most) for board in boards}
 
 
 def read_ranks(

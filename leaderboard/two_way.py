@@ -1,4 +1,4 @@
-"""The two-way sum: every visit is in one action and in one country, so each window's two totals are equal.
+"""The two-way sum: every visit is once on each board, so each window's totals on two of them are equal.
 
 Both are written in one transaction, so the equality holds at every instant, and a pass may be spread over many steps:
 each continues it for 50 ms, through all lengths in turn, from their latest windows back to the first. The next
@@ -45,7 +45,8 @@ class TwoWayCheck:
         if self._pass is None:
             if totals.messages == self._messages and not self._rest.passed:
                 return
-            self._pass = _Pass(totals.lengths_s)
+            boards = tuple(board.name for board in totals.boards if board.complete_from is None)[:2]
+            self._pass = _Pass(totals.lengths_s if len(boards) > 1 else (), boards)
             self._messages, self._rest = totals.messages, Deadline(REST_S)
         one = self._pass
         ended = one.step(cursor)
@@ -60,10 +61,11 @@ class TwoWayCheck:
 class _Pass:
     """One pass: its progress, and the first difference."""
 
-    def __init__(self, lengths_s: tuple[int, ...]) -> None:
+    def __init__(self, lengths_s: tuple[int, ...], boards: tuple[str, ...]) -> None:
+        self._boards = boards
         self.windows = 0
         self.difference: Difference | None = None
-        self._left = deque(_Descent(length_s) for length_s in lengths_s)
+        self._left = deque(_Descent(length_s, boards) for length_s in lengths_s)
 
     def step(self, cursor: Any) -> bool:
         """Check the next windows; return whether they were the last."""
@@ -76,12 +78,18 @@ class _Pass:
             if checked.windows:
                 self._left.append(descent)
             if checked.different and not self.difference:
-                self.difference = _difference(cursor, descent.length_s, checked.different)
+                self.difference = _difference(cursor, descent.length_s, checked.different, self._boards)
         return not self._left
 
     def verdict(self, state: Literal["equal", "different"], checked_at: datetime | None) -> TwoWaySum:
         """Return its result."""
-        return TwoWaySum(state=state, windows=self.windows, checked_at=checked_at, difference=self.difference)
+        return TwoWaySum(
+            state=state,
+            boards=self._boards,
+            windows=self.windows,
+            checked_at=checked_at,
+            difference=self.difference,
+        )
 
 
 class _Checked(NamedTuple):
@@ -94,8 +102,8 @@ class _Checked(NamedTuple):
 class _Descent:
     """The windows of one length, from the latest back to the first; as many at a time as take about 10 ms."""
 
-    def __init__(self, length_s: int) -> None:
-        self.length_s = length_s
+    def __init__(self, length_s: int, boards: tuple[str, ...]) -> None:
+        self.length_s, self._boards = length_s, boards
         self._before = _AFTER_ALL
         self._windows = _FIRST_WINDOWS
 
@@ -109,7 +117,7 @@ class _Descent:
         first_s = seconds_of(latest.replace(tzinfo=UTC)) - (self._windows - 1) * self.length_s
         first, tried = datetime_of(max(0, first_s)), self._windows
         self._windows = max(1, tried // 2)  # also if this fails: it may have taken too long
-        cursor.execute(sql("two_way"), (self.length_s, first, latest))
+        cursor.execute(sql("two_way"), (*self._boards, *self._boards, self.length_s, first, latest))
         checked = _Checked(*cursor.fetchone())
         self._before = first
         if not budget.passed:
@@ -117,14 +125,9 @@ class _Descent:
         return checked
 
 
-def _difference(cursor: Any, length_s: int, window_start: datetime) -> Difference:
-    cursor.execute(sql("window_totals"), (length_s, window_start))
-    visits_by_action, visits_by_country, duration_s_by_action, duration_s_by_country = map(int, cursor.fetchone())
-    return Difference(
-        length_s=length_s,
-        window_start=window_start.replace(tzinfo=UTC),
-        visits_by_action=visits_by_action,
-        visits_by_country=visits_by_country,
-        duration_s_by_action=duration_s_by_action,
-        duration_s_by_country=duration_s_by_country,
-    )
+def _difference(cursor: Any, length_s: int, window_start: datetime, boards: tuple[str, ...]) -> Difference:
+    found: Difference = {"length_s": length_s, "window_start": window_start.replace(tzinfo=UTC)}
+    for board in boards:
+        cursor.execute(sql("window_totals"), (length_s, window_start, board))
+        found[f"visits_by_{board}"], found[f"duration_s_by_{board}"] = map(int, cursor.fetchone())
+    return found

@@ -1,7 +1,7 @@
 """What the page and the API receive, as JSON: every name here is public and documented at /api."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,9 +25,14 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """One board; its figures are of all `entries_total`, `entries` may be fewer."""
+    """One board; its figures are of all `entries_total`, `entries` may be fewer.
+
+    It lacks visits before `complete_from`, if that is not None: it was added to a database that had counted.
+    """
 
     board: str
+    title: str
+    complete_from: datetime | None
     entries_total: int
     duration_s: int
     visits: int
@@ -62,14 +67,14 @@ class RangeReading(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     compared_with: Period | None
     trend_bucket_s: int | None
-    action: Board
-    country: Board
+    boards: dict[str, Board]
     series: Series | None
 
-    def limited(self, limit: int) -> "RangeReading":
-        """Return the reading with the first entries of each board only."""
-        boards = {"action": self.action.limited(limit), "country": self.country.limited(limit)}
-        return msgspec.structs.replace(self, **boards)
+    def limited(self, limit: int) -> dict[str, Any]:
+        """Return the reading as JSON has it: the boards by their names, with their first entries only."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in {"boards", "series"}}
+        boards = {name: board.limited(limit) for name, board in self.boards.items()}
+        return fields | boards | {"series": self.series}
 
 
 class PartitionLag(msgspec.Struct, frozen=True):
@@ -80,21 +85,19 @@ class PartitionLag(msgspec.Struct, frozen=True):
     lag: int | None
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A window whose two totals differ: the database is wrong."""
-
-    length_s: int
-    window_start: datetime
-    visits_by_action: int
-    visits_by_country: int
-    duration_s_by_action: int
-    duration_s_by_country: int
+Difference = dict[str, Any]
+"""A window whose two totals differ: the database is wrong. `length_s`, `window_start`, and of each of the two boards
+its totals, such as `visits_by_action` and `duration_s_by_action`."""
 
 
 class TwoWaySum(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether every window's total by action equals its total by country, as the last complete pass found it."""
+    """Whether every window has the same total on both of two boards, as the last complete pass found it.
+
+    `boards` are the two; with fewer there is nothing to compare.
+    """
 
     state: Literal["unchecked", "equal", "different"] = "unchecked"
+    boards: tuple[str, ...] = ()
     windows: int = 0
     checked_at: datetime | None = None
     difference: Difference | None = None

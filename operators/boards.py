@@ -16,9 +16,9 @@ class Board(NamedTuple):
 
 
 BOARDS = (
-    Board("action", "Last actions", ("last_action",)),
-    Board("country", "Countries", ("country",)),
-    Board("country/action", "Last actions by country", ("country", "last_action")),
+    Board("action", "Last action", ("last_action",)),
+    Board("country", "Country", ("country",)),
+    Board("country/action", "Country and last action", ("country", "last_action")),
 )
 """Names have 16 characters at most."""
 
@@ -46,8 +46,8 @@ def entry_of(values: Sequence[str]) -> str:
     return "/".join(value.replace("%", "%25").replace("/", "%2F") for value in values)
 
 
-def entry_values(board: Board, entry: str) -> tuple[str, ...]:
-    """Return the values of a board's entry."""
-    if len(board.fields) == 1:
+def entry_values(fields: Sequence[str], entry: str) -> tuple[str, ...]:
+    """Return the values of an entry of a board that totals by these fields."""
+    if len(fields) == 1:
         return (entry,)
     return tuple(value.replace("%2F", "/").replace("%25", "%") for value in entry.split("/"))

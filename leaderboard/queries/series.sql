@@ -3,5 +3,5 @@
 SELECT window_totals.window_start, SUM(window_totals.visits)
 FROM (SELECT ? + INTERVAL seq * ? SECOND AS window_start FROM seq_0_to_65535 WHERE seq < ?) AS windows
 STRAIGHT_JOIN window_totals
-    ON window_totals.length_s = ? AND window_totals.window_start = windows.window_start AND window_totals.board = 'action'
+    ON window_totals.length_s = ? AND window_totals.window_start = windows.window_start AND window_totals.board = ?
 GROUP BY window_totals.window_start

@@ -156,7 +156,7 @@ def test_a_range_that_is_too_slow_fails_alone(published: _Published, settings: S
 
     def counted() -> bool:
         result: PollResult = published.of(PollResult)
-        return any(reading.range == "5m" and reading.country.duration_s == 12 for reading in result.ranges)
+        return any(reading.range == "5m" and reading.boards["country"].duration_s == 12 for reading in result.ranges)
 
     wait_until(counted, deadline_s=30, what="12 s in Peru")
     assert published.of(PollFailure) is None
@@ -172,7 +172,7 @@ def test_a_range_that_has_become_fast_returns_to_the_poll(settings: Settings) ->
     assert reader.slow("all")
     reader.start()
     wait_until(lambda: not reader.slow("all"), deadline_s=30, what="read fast")
-    assert published.of(SlowReading).reading.country.duration_s == 7
+    assert published.of(SlowReading).reading.boards["country"].duration_s == 7
     reader.stop(5)
 
 
@@ -189,7 +189,7 @@ def test_a_failed_step_of_the_two_way_sum_skips_no_window(settings: Settings) ->
         while check.found.state == "unchecked":
             check.step(cursor, totals)
     assert check.found.difference
-    assert check.found.difference.window_start == LATEST
+    assert check.found.difference["window_start"] == LATEST
 
 
 class _Interrupted:

@@ -65,7 +65,7 @@ def test_each_range_is_read_from_few_rows(cursor: Any) -> None:
         reading = RangeReader().read(cursor, range_name, totals)
         read = _rows_read(cursor) - before
         print(f"{range_name}: {read} rows read of {2 * sum(WINDOWS.values())}")
-        assert reading.action.visits == reading.country.visits > 0
+        assert reading.boards["action"].visits == reading.boards["country"].visits > 0
         assert read < MOST_ROWS, range_name
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_recent_window_is_found_by_the_first_poll(filled: Settings, curs
     check.step(cursor, read_totals(cursor))
     assert check.found.state == "different"
     assert check.found.difference
-    assert (check.found.difference.length_s, check.found.difference.window_start) == (5, LATEST)
+    assert (check.found.difference["length_s"], check.found.difference["window_start"]) == (5, LATEST)
 
 
 def test_a_poll_is_bounded_and_a_pass_is_short(cursor: Any) -> None:

@@ -34,7 +34,7 @@ def test_memory_stays_flat_over_200000_fetched_rows(reader: BoardReader) -> None
 
     def poll(times: int) -> int:
         for _ in range(times):
-            assert len(reader.read("all").country.entries) == ENTRIES
+            assert len(reader.read("all").boards["country"].entries) == ENTRIES
         gc.collect()
         return int(process.memory_info().rss)
 

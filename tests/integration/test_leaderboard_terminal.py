@@ -70,7 +70,7 @@ def _boards(settings: Settings, range_name: str) -> Boards:
 def test_a_range_ends_with_the_latest_visit(filled: Settings, range_name: str, action: list[Entry]) -> None:
     """Each range is the sum of its windows, the longest ones that fit."""
     boards = _boards(filled, range_name)
-    assert boards.action.entries == action
+    assert boards.boards["action"].entries == action
     assert (boards.messages, boards.visits, boards.rejected) == (13, 12, 1)
 
 
@@ -240,7 +240,7 @@ def test_a_connection_that_the_server_ended_is_replaced(filled: Settings) -> Non
     wait_until(
         lambda: not query(filled, sleeping, (filled.mariadb_reader_user,)), deadline_s=10, what="the connection is gone"
     )
-    assert reader.read("all").action == before.action
+    assert reader.read("all").boards["action"] == before.boards["action"]
     reader.close()
 
 

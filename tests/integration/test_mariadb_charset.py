@@ -51,7 +51,7 @@ def test_names_stay_apart_whatever_the_servers_character_set_is(settings: Settin
     assert len(stored) == 3 * len(NAMES)
     assert {row[0] for row in stored} == {name.encode().hex().upper() for name in NAMES}
     reader = BoardReader(Login.reader(settings))
-    board = reader.read("all").country.entries
+    board = reader.read("all").boards["country"].entries
     reader.close()
     assert {(entry.entry, entry.duration_s) for entry in board} == {(name, 10) for name in NAMES}
 

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 from confluent_kafka import Message
 
+from leaderboard.boards import ShownBoard
 from operators.batches import RawBatch, VisitBatch
 from operators.boards import BOARDS
 from operators.decode import VisitDecoder
@@ -15,6 +16,7 @@ from oracle.rules import Rules
 from sources import testing
 
 USUAL_BOARDS = BOARDS[:2]
+SHOWN = tuple(ShownBoard(board.name, board.title, board.fields, None) for board in USUAL_BOARDS)
 
 
 def message(offset: int, value: bytes | None, *, key: bytes | None = None, partition: int = 0) -> Message:

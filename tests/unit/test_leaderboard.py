@@ -1,6 +1,7 @@
 """The leaderboard's ranges, ranks and texts."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from leaderboard.boards import Boards
 from leaderboard.display import View, duration_text, plain, shown
 from leaderboard.ranges import RANGES, Run, moment_of, runs_of, seconds_of, span_of
 from leaderboard.top import Entry, Top, ranked
+from tests.unit.samples import SHOWN
 
 LENGTHS_S = (5, 60, 3600, 86_400)
 AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
@@ -82,10 +84,17 @@ def test_durations_read_in_two_units(duration_s: int, text: str) -> None:
 def test_old_boards_are_marked_as_text() -> None:
     """Above the boards, with the reason."""
     action, country = Top([Entry(1, "FAQ", 7, 1, 1.0)], 1, 7, 1), Top([], 0, 0, 0)
-    counts = {"messages": 1, "visits": 1, "rejected": 0}
+    counts: dict[str, Any] = {"messages": 1, "visits": 1, "rejected": 0}
     view = View(
         Boards(
-            range="all", start=AS_OF, end=AS_OF, as_of=AS_OF, read_at=AS_OF, action=action, country=country, **counts
+            range="all",
+            start=AS_OF,
+            end=AS_OF,
+            as_of=AS_OF,
+            read_at=AS_OF,
+            shown=SHOWN,
+            boards={"action": action, "country": country},
+            **counts,
         )
     )
     assert "old: " not in plain(view, 10)

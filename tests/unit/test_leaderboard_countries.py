@@ -13,6 +13,7 @@ from leaderboard.display import View, live, plain
 from leaderboard.readings import _board
 from leaderboard.top import Entry, Top
 from simulate.world import WORLD
+from tests.unit.samples import SHOWN
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 NORWAY = Country("Norway", "\U0001f1f3\U0001f1f4")
@@ -34,7 +35,7 @@ NORWAY = Country("Norway", "\U0001f1f3\U0001f1f4")
 def test_codes_have_their_everyday_names(code: str, letters: str, name: str) -> None:
     """Of three letters and of two: the same name, and the flag of the two."""
     flag = "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in letters)
-    assert country_of("country", code) == country_of("country", letters) == Country(name, flag)
+    assert country_of(["country"], code) == country_of(["country"], letters) == Country(name, flag)
 
 
 @pytest.mark.parametrize(
@@ -42,18 +43,26 @@ def test_codes_have_their_everyday_names(code: str, letters: str, name: str) -> 
 )
 def test_what_is_no_code_stays(entry: str) -> None:
     """Other capitals, blanks, names, numbers, codes that were withdrawn, and groups of countries."""
-    assert country_of("country", entry) is None
+    assert country_of(["country"], entry) is None
 
 
 def test_other_boards_have_no_countries() -> None:
     """A last action may be called NO."""
-    assert country_of("country", "NO") == NORWAY
-    assert country_of("action", "NO") is None
+    assert country_of(["country"], "NO") == NORWAY
+    assert country_of(["last_action"], "NO") is None
+
+
+def test_entries_of_several_values_are_read_apart() -> None:
+    """A country within them has its name and its flag; what is escaped is shown as it was sent."""
+    fields = ("country", "last_action")
+    assert country_of(fields, "NOR/ORDER") == Country("Norway / ORDER", NORWAY.flag)
+    assert country_of(fields, "N%2FA/50%25 off") == Country("N/A / 50% off", "")
+    assert country_of(fields, "too/many/values") is None
 
 
 def test_every_country_of_the_simulator_has_a_name() -> None:
     """And each its own."""
-    named = [country_of("country", code) for code, _ in WORLD]
+    named = [country_of(["country"], code) for code, _ in WORLD]
     assert None not in named
     assert len(set(named)) == len(WORLD) > 70
 
@@ -73,8 +82,8 @@ def test_a_terminal_shows_names_and_flags() -> None:
         messages=1,
         visits=1,
         rejected=0,
-        action=top("NO"),
-        country=top("NOR", "XXX"),
+        shown=SHOWN,
+        boards={"action": top("NO"), "country": top("NOR", "XXX")},
     )
     view = View(everything)
     assert plain(view, 10).splitlines()[2:] == [
@@ -95,11 +104,11 @@ def test_a_terminal_shows_names_and_flags() -> None:
 
 def test_the_csv_has_the_code_and_the_name() -> None:
     """The name is the last column, of countries alone; what is no code has none."""
-    countries = csv_of(_board("country", top("NOR", "XXX"), Curves())).splitlines()
+    countries = csv_of(_board(SHOWN[1], top("NOR", "XXX"), Curves())).splitlines()
     assert countries == [
         "rank,country,duration_s,visits,share,name",
         "1,NOR,10,1,0.250000,Norway",
         "2,XXX,10,1,0.250000,",
     ]
-    actions = csv_of(_board("action", top("NO"), Curves())).splitlines()
+    actions = csv_of(_board(SHOWN[0], top("NO"), Curves())).splitlines()
     assert actions == ["rank,action,duration_s,visits,share", "1,NO,10,1,0.250000"]

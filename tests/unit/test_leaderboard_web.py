@@ -21,6 +21,7 @@ from leaderboard.ranges import RANGES, before, seconds_of, span_of
 from leaderboard.web import STATIC
 from leaderboard.wire import Board, PartitionLag, Standing, TwoWaySum
 from settings import Settings
+from tests.unit.samples import SHOWN
 
 LENGTHS_S = (5, 60, 3600, 86_400)
 AS_OF = datetime(2026, 11, 23, 20, 1, 7, 500_000, tzinfo=UTC)
@@ -94,7 +95,7 @@ def test_the_period_before_is_as_long_and_ends_where_the_range_begins(range_name
 
 
 def _totals(messages: int, *, at: datetime = AS_OF, visits: int | None = None) -> Totals:
-    return Totals(at, at, LENGTHS_S, messages, messages if visits is None else visits, 0)
+    return Totals(at, at, LENGTHS_S, SHOWN, messages, messages if visits is None else visits, 0)
 
 
 def _seen(messages: int = 9, *, progressed_s: float = 0, responded_s: float = 0, ends: Ends | None = None) -> Observed:
@@ -161,7 +162,17 @@ def test_a_rate_is_of_the_last_seconds() -> None:
 def test_no_spreadsheet_runs_a_name_in_the_csv() -> None:
     """A name that begins like a formula gets an apostrophe."""
     entries = [Standing(1, entry, 1, 1, 0.25) for entry in ("=A1", "+1", "-1", "@x", "a=b")]
-    text = csv_of(Board(board="country", entries_total=5, duration_s=5, visits=5, entries=entries))
+    text = csv_of(
+        Board(
+            board="country",
+            title="Country",
+            complete_from=None,
+            entries_total=5,
+            duration_s=5,
+            visits=5,
+            entries=entries,
+        )
+    )
     assert [line.split(",")[1] for line in text.splitlines()] == ["country", "'=A1", "'+1", "'-1", "'@x", "a=b"]
 
 

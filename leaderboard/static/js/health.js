@@ -66,11 +66,12 @@ function showTwoWay({ state, two_way_sum: sum }) {
     put(note, `${plural(sum.windows, "window")} at ${time(sum.checked_at)}`);
   } else if (sum.state === "different") {
     const { window_start: start, length_s: length, ...sums } = sum.difference;
+    const visits = sum.boards.map((board) => `${sums[`visits_by_${board}`]} visits by ${board}`);
     put(badge, "✗ different");
-    put(note, `window ${time(start)}, ${length} s: ${sums.visits_by_action} visits by action, ${sums.visits_by_country} by country`);
+    put(note, `window ${time(start)}, ${length} s: ${visits.join(", ")}`);
   } else {
     put(badge, "not checked yet");
-    put(note, "by action = by country, in every window");
+    put(note, "the same total on every board, in every window");
   }
 }
 

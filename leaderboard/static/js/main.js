@@ -11,17 +11,14 @@ const MOST = 1000;
 const byId = (id) => document.getElementById(id);
 const address = new URL(location.href);
 const radios = [...document.querySelectorAll("#ranges input")];
-const page = { range: "5m", all: { action: false, country: false }, paused: false, link: "connecting", boards: null, status: null };
+const page = { range: "5m", all: {}, paused: false, link: "connecting", boards: null, status: null };
 const painted = { boards: null, status: null };
 
 document.documentElement.classList.toggle("kiosk", address.searchParams.has("kiosk"));
 if (["dark", "light"].includes(address.searchParams.get("theme"))) document.documentElement.dataset.theme = address.searchParams.get("theme");
 if (radios.some((radio) => radio.value === address.searchParams.get("range"))) page.range = address.searchParams.get("range");
 
-const tables = {
-  action: new BoardTable(byId("action"), "Last action", (all) => showAll("action", all)),
-  country: new BoardTable(byId("country"), "Country", (all) => showAll("country", all)),
-};
+const tables = {}; // by the boards' names, in their order
 const chart = new SeriesChart(byId("plot"), byId("series-note"));
 const feed = new Feed({
   onBoards: (boards) => update({ boards }),
@@ -51,10 +48,37 @@ function paint(status, boards) {
   }
 }
 
+/** Make a board's card and its link when it is first read: the database decides which boards there are. */
+function addTable({ board: name, title }) {
+  const section = document.createElement("section");
+  section.className = "card board";
+  section.id = name;
+  section.setAttribute("aria-labelledby", `${name}-title`);
+  const heading = document.createElement("h2");
+  heading.id = `${name}-title`;
+  heading.textContent = title;
+  const count = document.createElement("p");
+  count.className = "count";
+  section.append(heading, count);
+  const before = Object.keys(tables).length;
+  if (before === 1) section.classList.add("second");
+  byId("boards").insertBefore(section, before ? null : byId("series"));
+  tables[name] = new BoardTable(section, title, (all) => showAll(name, all));
+  const link = document.createElement("a");
+  link.id = `csv-${name}`;
+  link.textContent = `${title} as CSV`;
+  byId("data").append(link);
+  link.href = csvOf(name);
+}
+
+const csvOf = (name) => `/api/v1/boards/${name}.csv?range=${page.range}`;
+
 function showBoards(boards) {
   byId("boards").dataset.old = "false";
+  for (const board of Object.values(boards)) if (board?.entries && !tables[board.board]) addTable(board);
   for (const [name, table] of Object.entries(tables)) {
     const all = page.all[name];
+    if (!boards[name]) continue; // of another database, before a reset
     const board = all ? boards[name] : { ...boards[name], entries: boards[name].entries.slice(0, FEWEST) };
     table.render(board, { all, fewest: FEWEST });
   }
@@ -63,7 +87,7 @@ function showBoards(boards) {
 
 function follow() {
   for (const radio of radios) radio.checked = radio.value === page.range;
-  for (const name of Object.keys(tables)) byId(`csv-${name}`).href = `/api/v1/boards/${name}.csv?range=${page.range}`;
+  for (const name of Object.keys(tables)) byId(`csv-${name}`).href = csvOf(name);
   feed.follow(page.range, Object.values(page.all).some(Boolean) ? MOST : FEWEST);
 }
 

@@ -1,6 +1,6 @@
 // One board as a real table. Rows keep their element while their entry stays, so that a change of rank can glide.
 
-import { count, duration, name, percent, plural } from "./format.js";
+import { count, duration, name, percent, plural, time } from "./format.js";
 import { draw, sparkline } from "./spark.js";
 
 const HEADINGS = [
@@ -72,7 +72,8 @@ export class BoardTable {
     });
     this.rows = kept;
     this.#glide(before);
-    this.note.textContent = `${plural(board.entries_total, "entry", "entries")}, ${duration(board.duration_s)} in ${plural(board.visits, "visit")}`;
+    const since = board.complete_from ? `, complete from ${time(board.complete_from)} on` : "";
+    this.note.textContent = `${plural(board.entries_total, "entry", "entries")}, ${duration(board.duration_s)} in ${plural(board.visits, "visit")}${since}`;
     this.more.hidden = board.entries_total <= fewest;
     this.more.textContent = all ? `Show the first ${fewest}` : `Show ${board.entries_total > 1000 ? "1,000 of " : "all "}${count(board.entries_total)}`;
     this.more.setAttribute("aria-expanded", String(all));
