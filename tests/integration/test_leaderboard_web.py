@@ -108,6 +108,8 @@ def test_a_board_over_every_range(board: Board, settings: Settings) -> None:
         "compared_with": {"start": "2026-11-19T00:00:00Z", "end": "2026-11-20T00:00:00Z"},
         "trend_bucket_s": body["trend_bucket_s"],
         "board": "country",
+        "title": "Country",
+        "complete_from": None,
         "entries_total": 2,
         "duration_s": 540,
         "visits": 4,
