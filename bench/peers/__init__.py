@@ -15,11 +15,11 @@ import logging
 from types import ModuleType
 
 from bench import place, report
-from bench.peers import flink, kafka_streams, stock
+from bench.peers import flink, kafka_streams, spark, stock
 
 logger = logging.getLogger(__name__)
 
-PEERS: dict[str, ModuleType] = {"flink": flink, "kafka_streams": kafka_streams, "stock": stock}
+PEERS: dict[str, ModuleType] = {"flink": flink, "kafka_streams": kafka_streams, "spark": spark, "stock": stock}
 """Every one has missing() and measure(environ, visits, parallelism=N)."""
 
 EXACTLY_ONCE = ("flink", "kafka_streams")

@@ -1,11 +1,12 @@
 """What a process used: its CPU seconds include those of its children."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.process import run_module, started
+from bench.process import run_module, run_program, started
 from process.errors import ExitCode, Fatal
 from tests.support import wait_until
 
@@ -55,6 +56,16 @@ def test_a_process_that_ends_badly_is_one_error_message(environ: dict[str, str])
     with pytest.raises(Fatal) as raised:
         run_module(["failing"], environ)
     assert (raised.value.message, raised.value.code) == ("failing ended with 1: last", ExitCode.ABORTED)
+
+
+def test_another_program_is_measured_and_refused_in_the_same_way(environ: dict[str, str]) -> None:
+    """By the name of its case, whatever its command is."""
+    usage, output = run_program("peer", [sys.executable, "-c", "print('done')"], environ)
+    assert output == b"done\n"
+    assert min(usage.seconds, usage.cpu_s, usage.peak_mib) > 0
+    with pytest.raises(Fatal) as raised:
+        run_program("peer", [sys.executable, "-c", "raise SystemExit('failed: no topic')"], environ)
+    assert (raised.value.message, raised.value.code) == ("peer ended with 1: failed: no topic", ExitCode.ABORTED)
 
 
 def test_a_process_that_was_to_run_on_has_not_ended(environ: dict[str, str]) -> None:

@@ -48,6 +48,7 @@ public final class Job {
         configuration.setString("taskmanager.memory.network.max", "64m");
         configuration.setString("table.local-time-zone", "UTC");
         configuration.setString("rest.bind-port", "0");
+        configuration.setString("restart-strategy.type", "none"); // a run that failed has no speed
         if (GUARANTEE.equals("exactly-once")) {
             configuration.setString("execution.checkpointing.interval", "1 s");
             configuration.setString("execution.checkpointing.mode", "EXACTLY_ONCE");
