@@ -1,4 +1,4 @@
-"""The peers of the suite: other programs that do the same work over the same topic."""
+"""The peers: other programs that do the same work over the same topic."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -24,17 +24,14 @@ class Peer(NamedTuple):
 
     def missing(self) -> str | None:
         """Return why it is left out; None when it can run."""
-        try:
-            reason: str | None = self.load().missing()
-        except ModuleNotFoundError as error:
-            return f"there is no {error.name}"
+        reason: str | None = self.load().missing()
         return reason
 
 
 TWO_TASKS = {"parallelism": 2}
 
 PEERS = (
-    Peer("stock", "Bytewax's own operators, one process", "bench.stock", {}),
+    Peer("stock", "Bytewax's own operators, one process", "bench.peers.stock", TWO_TASKS),
     Peer("flink", "Flink SQL, at-least-once carts", "bench.peers.flink", TWO_TASKS),
     Peer(
         "flink_exactly_once",

@@ -41,11 +41,6 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def missing() -> str | None:
-    """Return None: it needs nothing that the pipeline does not."""
-    return None
-
-
 def measure(environ: Mapping[str, str], visits: Visits, *, wait_s: int = WAIT_S) -> report.Run:
     """Run the stock dataflow over a filled topic.
 

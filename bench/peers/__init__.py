@@ -14,12 +14,11 @@ import argparse
 import logging
 from types import ModuleType
 
-from bench import place, report
-from bench.peers import flink, kafka_streams, spark, stock
+from bench import peer, place, report
 
 logger = logging.getLogger(__name__)
 
-PEERS: dict[str, ModuleType] = {"flink": flink, "kafka_streams": kafka_streams, "spark": spark, "stock": stock}
+PEERS: dict[str, ModuleType] = {each.module.rpartition(".")[2]: each.load() for each in peer.PEERS}
 """Every one has missing() and measure(environ, visits, parallelism=N)."""
 
 EXACTLY_ONCE = ("flink", "kafka_streams")

@@ -11,7 +11,7 @@ import pytest
 from bench import results, rounds, suite
 from bench.__main__ import main
 from bench.cases import Case, Measured, Topics, cases
-from bench.peer import PEERS, Peer
+from bench.peer import PEERS
 from bench.results import Results
 from bench.sizes import Sizes
 from process.deadline import Deadline
@@ -120,11 +120,6 @@ def test_wrong_options_are_refused(options: str) -> None:
 def test_the_stock_peer_can_always_run() -> None:
     """The others say what they need."""
     assert {peer.name: peer for peer in PEERS}["stock"].missing() is None
-
-
-def test_a_peer_that_is_not_there_is_left_out() -> None:
-    """It names the module."""
-    assert Peer("x", "x", "bench.nothing_of_this_name", {}).missing() == "there is no bench.nothing_of_this_name"
 
 
 def test_small_suites_stay_above_zero() -> None:
