@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE, Message
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.batches import RawBatch
@@ -121,6 +121,16 @@ def test_what_is_rejected_in_another_shape(shape: str, message: dict[str, Any], 
     found, counted = both(SHAPES[shape], json.dumps(message).encode())
     assert isinstance(found, Rejection)
     assert (found.reason, counted) == (reason, reason)
+
+
+@given(st.integers(0, 4_102_444_800_000_000 - 1))
+@example(1_772_366_400_123_457)
+@example(4_102_444_799_999_999)
+def test_microseconds_are_exact(number: int) -> None:
+    """Every one until 2100, though it is a float on the way."""
+    value = b'{"at":{"us":%d},"country":"a","lastAction":"b","duration":1}' % number
+    found, counted = both(SHAPES["microseconds"], value)
+    assert counted == in_the_recounts_terms(found) == CountedVisit(*divmod(number, 1_000_000), "a", "b", 1)
 
 
 _VALUES = st.one_of(
