@@ -27,6 +27,7 @@ from ops.provision import provision
 from ops.servers.notes import private_folder
 from ops.servers.processes import free_port
 from ops.status import partition_states
+from ops.stored import stored_variables, unset
 from ops.supervisor import Process, end, started
 from ops.up import add_directory, settings_of
 from oracle import truth
@@ -35,6 +36,8 @@ from process.errors import ExitCode, Fatal
 from process.signals import stop_signals
 from settings import Settings
 
+# What a database of a demo is provisioned with: a page that shows more, and no visit of another century.
+_OWN = {"BOARDS": "action,country,country/action", "MAX_FUTURE": "1d"}
 _POLL_S = 0.2
 _CATCH_UP_S = 120.0
 _DELIVERY_S = 30.0
@@ -52,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the demo; return verify's exit code."""
     directory = arguments.directory.resolve()
-    with stop_signals() as stop, _servers(directory) as environment:
+    with stop_signals() as stop, _servers(directory) as addresses:
+        stored = stored_variables(settings_of(addresses))
+        environment = addresses | (unset(_OWN) if stored is None else stored)
         settings = settings_of(environment)
         provision(settings)
         demo = _Demo(directory / "demo", module_environment(os.environ | environment))

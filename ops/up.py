@@ -1,6 +1,7 @@
 """Start Kafka and MariaDB for this machine in the background, provision them, and print how to reach them.
 
-Standard output is `export NAME=value` lines and nothing else, the same on every call. The servers are, in this
+Standard output is `export NAME=value` lines and nothing else, the same on every call. Settings with which the
+database was provisioned are among them where they are not the defaults. The servers are, in this
 order: those that the environment names; containers of compose.yaml, if Docker 25 or newer is running with its
 compose plugin; Apache Kafka (Java 17, fetched by Maven) and the installed MariaDB or, failing that, one fetched
 by Maven. Data, logs, ports and passwords are below .local/ of the checkout or, without one, of the working
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from ops import servers
 from ops.provision import provision
+from ops.stored import stored_variables
 from settings import Settings
 
 
@@ -42,6 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Start, provision, print."""
     environment = servers.start(arguments.directory, os.environ).environment()
     try:
+        environment |= stored_variables(settings_of(environment)) or {}
         provision(settings_of(environment))
     finally:  # if provision refuses, its cure needs the addresses too
         for name, value in environment.items():

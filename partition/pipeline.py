@@ -52,6 +52,18 @@ class Fixed(NamedTuple):
             max_future="off" if rules.max_future_s is None else f"{rules.max_future_s}s",
         )
 
+    def variables(self) -> dict[str, str]:
+        """Return the settings that differ from their defaults, as variables of the environment."""
+        ours, usual = self._variables(), Fixed.of(Settings())._variables()
+        return {name: value for name, value in ours.items() if value != usual[name]}
+
+    def _variables(self) -> dict[str, str]:
+        carts = {name: (line_format, actions) for name, line_format, actions in msgspec.json.decode(self.outputs)}
+        line_format, actions = carts["carts"]
+        own = {name.upper(): str(value) for name, value in self._asdict().items()}
+        del own["DECODE_VERSION"], own["OUTPUTS"]
+        return own | {"CARTS_FORMAT": line_format, "CART_ACTION": ",".join(actions)}
+
     def named(self) -> dict[str, str | int]:
         """Return the values by the names that people know them by."""
         names = {

@@ -95,6 +95,18 @@ def test_a_second_up_finds_the_running_servers(ops: Ops) -> None:
     assert (ops.up(), ops.pids()) == (environment, pids)
 
 
+def test_up_prints_what_the_database_was_provisioned_with(ops: Ops, environment: dict[str, str]) -> None:
+    """Settings that are not the defaults, so that the commands after it fit; what the environment sets stays there."""
+    addresses = ops.up()
+    own = ("MARIADB_DATABASE", "VISITS_TOPIC", "CARTS_TOPIC", "REJECTED_TOPIC")
+    names = {name: environment[name] for name in own}
+    special = {"BOARDS": "action,country/action", "MAX_FUTURE": "86400s", "CART_ACTION": "A,B", "CARTS_FORMAT": "json"}
+    assert ops.up(**names, **special) == addresses
+    boards = special.pop("BOARDS")
+    assert ops.up(**names, **special) == addresses | {"BOARDS": boards}
+    assert ops.up(**names) == addresses | special | {"BOARDS": boards}
+
+
 def test_two_ups_at_once_start_one_of_each(ops: Ops) -> None:
     """The second one waits for the first, and finds its servers."""
     ops.run("down")
