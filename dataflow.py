@@ -6,6 +6,7 @@ Kafka ─ visits ─ decode ─┬─ abandoned_carts ── kafka_out ───
 
 import atexit
 import gc
+import sys
 from typing import Any
 
 import bytewax.operators as op
@@ -21,7 +22,7 @@ from operators.outputs import outputs_of
 from operators.rules import VisitRules
 from operators.windows import fold_windows
 from partition.owner import PartitionOwner
-from process import logs
+from process import logs, metrics
 from process.errors import Fatal, end_process
 from process.heartbeat import Heartbeat
 from settings import Settings
@@ -70,6 +71,9 @@ def between_servers(settings: Settings) -> Dataflow:
 
     :raises Fatal: CONFIG, settings that do not fit each other.
     """
+    if settings.metrics_port:
+        metrics.describe_build()
+        metrics.serve(settings.metrics_host, settings.metrics_port + metrics.process_index(sys.argv))
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
     heartbeat = Heartbeat()
     heartbeat.start()

@@ -185,6 +185,9 @@ class Settings:
     hang_timeout_s: int = _setting(_whole(5, 3600), "5 to 3600 seconds without progress (ops run only)", 30)
     log_format: str = _setting(_one_of("text", "json"), "text or json", "text")
 
+    metrics_host: str = _setting(_text, "an address to listen on", "127.0.0.1")
+    metrics_port: int | None = _setting(_PORT, "1 to 65535; process i of a cluster takes the i-th port after it", None)
+
     board_host: str = _setting(_text, "an address to listen on", "127.0.0.1")
     board_port: int = _setting(_PORT, "1 to 65535", 8000)
     board_max_connections_per_address: int = _setting(

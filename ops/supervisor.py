@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 from ops.heartbeats import Pulse
 from process.deadline import Deadline
 from process.errors import RESTART_HELPS, ExitCode
+from process.heartbeat import RESTARTS_VARIABLE
 from process.signals import Stop, stop_signals
 
 logger = logging.getLogger(__name__)
@@ -68,11 +69,12 @@ def supervise(
     helps, or after too many failures in a row.
     """
     policy = policy or RestartPolicy()
-    failures = 0
+    failures = restarts = 0
     with stop_signals() as stop:
         while True:
             began = time.monotonic()
-            codes = _run_once(commands(), environ, stop, hang_timeout_s)
+            numbered = {**(os.environ if environ is None else environ), RESTARTS_VARIABLE: str(restarts)}
+            codes = _run_once(commands(), numbered, stop, hang_timeout_s)
             if stop.is_set() or not any(codes):
                 return 0
             code = verdict(codes)
@@ -83,6 +85,7 @@ def supervise(
             if failures >= policy.attempts:
                 logger.error("gives up: ended %d times in a row soon after its start", failures, extra=_ENDED)
                 return code if code in RESTART_HELPS else ExitCode.ABORTED
+            restarts += 1
             backoff_s = policy.backoff_s(failures)
             logger.warning("all processes start again in %.1f s", backoff_s, extra={"action": "restart"})
             if stop.wait(backoff_s):

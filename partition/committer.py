@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from operators.batches import OutputBatch, SumBatch
+from partition.figures import OWNED
 from partition.ownership import OwnedPartition
 from partition.position import KEEP_ALIVE_S
 from process.cancellation import Cancelled
@@ -123,6 +124,7 @@ class Committer:
         self._handed_outputs: _Handed[OutputBatch] = _Handed(owned.start)
         self._handed_sums: _Handed[SumBatch] = _Handed(owned.start)
         self._begun_at = float("-inf")
+        self.figures = OWNED.add(owned.partition)
         self._thread = threading.Thread(target=self._run, name=f"committer {owned.partition}", daemon=True)
 
     def start(self) -> None:
@@ -169,6 +171,7 @@ class Committer:
             message = f"{self._where}: {type(error).__name__} in the committer: {error}; report this"
             self._fail(Fatal(message, ExitCode.ABORTED))
         finally:
+            OWNED.remove(self.owned.partition)
             self.owned.connection.close()
 
     def _commit_batches(self) -> None:
@@ -181,6 +184,7 @@ class Committer:
             self._cancellation.check()
             self._totals.commit(sums)  # MariaDB second: sums and next_offset
             self.position = sums[-1].end  # all that the source reads
+            self.figures.count(outputs, sums)
 
     def _next(self, timeout_s: float) -> tuple[list[OutputBatch], list[SumBatch]]:
         """Wait for batches and return all of them, both halves; none when none came within the time-out.

@@ -9,6 +9,9 @@ from contextlib import suppress
 VARIABLE = "HEARTBEAT_FD"
 """The environment variable by which a supervisor hands a process the write end of a pipe."""
 
+RESTARTS_VARIABLE = "WEBSITE_ANALYTICS_RESTARTS"
+"""The one by which it tells how often it has started its processes again."""
+
 INTERVAL_S = 1.0
 
 

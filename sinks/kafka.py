@@ -9,6 +9,7 @@ from operators.batches import OutputBatch
 from operators.outputs import outputs_of
 from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
+from process import metrics
 from process.errors import Fatal
 from settings import Settings
 from sinks.delivery import Delivery, OutputTopics
@@ -41,7 +42,8 @@ class OutputsWriter:
         rejects = [reject for batch in batches for reject in batch.rejects if offset_of(reject.message) > tails.rejects]
         if rejects or any(lines.values()):
             delivery = Delivery(self._owned.producer, self._topics, self._owned.partition, lines, rejects)
-            OutputTransaction(self._owned, delivery).run()
+            with metrics.timed("kafka", len(rejects) + sum(map(len, lines.values()))):
+                OutputTransaction(self._owned, delivery).run()
 
 
 def _lines_beyond(tail: int, name: str, batches: Sequence[OutputBatch]) -> list[tuple[int, str]]:

@@ -12,6 +12,7 @@ from operators.batches import SumBatch
 from operators.last_read import LastRead
 from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
+from process import metrics
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from sinks.sums import MergedSums, documents_of, merged, rows_for
@@ -41,7 +42,8 @@ class TotalsWriter:
         :raises Cancelled: found before each attempt.
         """
         sums = merged(batches)
-        self._retry(lambda: self._commit_once(sums))
+        with metrics.timed("mariadb", sum(map(len, sums.sums.values()))):
+            self._retry(lambda: self._commit_once(sums))
         self._position = sums.end
 
     def keep_alive(self) -> None:
@@ -124,6 +126,7 @@ class TotalsWriter:
                 if deadline.passed:
                     raise mariadb.unavailable(error) from error
                 jittered_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311
+                metrics.RETRIES.labels("mariadb", error.known.name).inc()
                 logger.warning("%s; trying again in %d ms", error, jittered_s * 1000, extra={"action": "mariadb_retry"})
             self._cancellation.sleep(jittered_s)
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from clients import kafka
 from partition.ownership import OwnedPartition
 from partition.producer import FENCED
+from process import metrics
 from process.cancellation import Cancelled
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -104,6 +105,7 @@ class OutputTransaction:
         if not self._resends_left:
             raise self._ended_by(error)
         self._resends_left -= 1
+        metrics.RETRIES.labels("kafka", error.name()).inc()
         logger.warning("%s: %s; aborting, sending again", self._where, error.str(), extra={"action": "resend"})
 
     def _abort(self) -> None:
@@ -157,6 +159,7 @@ class OutputTransaction:
             raise Fatal(message, ExitCode.UNAVAILABLE)
         if isinstance(outcome, KafkaError):
             self._course.retried(outcome)
+            metrics.RETRIES.labels("kafka", outcome.name()).inc()
             logger.warning("%s: %s; trying again", self._where, outcome.str(), extra={"action": "kafka_retry"})
         self._owned.cancellation.sleep(_PAUSE_S)
         self._owned.connection.keep_alive_if_idle()

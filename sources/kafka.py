@@ -41,6 +41,10 @@ class _Ahead:
         while self._batches and self._batches[0][0] <= position:
             self._bytes -= self._batches.popleft()[1]
 
+    def figures(self) -> tuple[int, int]:
+        """Return how many batches and bytes are ahead."""
+        return len(self._batches), self._bytes
+
     def is_full(self, sent: int, position: int) -> bool:
         return sent - position >= MESSAGES_AHEAD or self._bytes >= self._max_bytes
 
@@ -54,6 +58,8 @@ class _OwnedReading:
         self._ahead = ahead
         self._sent = committer.owned.start
         self._received_at = self._group_committed_at = 0.0
+        committer.figures.ahead = ahead.figures
+        committer.figures.lag = self._lag
 
     def next(self, partition: int) -> RawBatch | None:
         """Return the next batch; None while there is nothing to send.
@@ -75,6 +81,10 @@ class _OwnedReading:
         batch = RawBatch(partition, self._sent, self.reader.read, messages)
         self._sent = self.reader.read
         return batch
+
+    def _lag(self) -> int | None:
+        end = self.reader.known_end()
+        return None if end is None else max(0, end - self.committer.position)
 
     def rest(self) -> timedelta:
         """Return how long to wait after there was nothing to send."""

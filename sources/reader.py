@@ -100,6 +100,14 @@ class PartitionReader:
             self.read = self.stop_at
         return messages
 
+    def known_end(self) -> int | None:
+        """Return the partition's end as the last fetch has told it; None before the first, and when it is closed."""
+        try:
+            _, end = self.consumer.get_watermark_offsets(self._at, cached=True)
+        except RuntimeError:
+            return None
+        return end if end >= 0 else None
+
     def commit_group(self, offset: int) -> None:
         """Show the lag to Kafka's tools; nothing reads it back, so a failure is no error."""
         if offset == self._group_offset:
