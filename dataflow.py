@@ -22,6 +22,7 @@ from operators.outputs import outputs_of
 from operators.rules import VisitRules
 from operators.windows import fold_windows
 from partition.owner import PartitionOwner
+from partition.progress import ProgressLog
 from process import logs, metrics
 from process.errors import Fatal, end_process
 from process.heartbeat import Heartbeat
@@ -77,6 +78,7 @@ def between_servers(settings: Settings) -> Dataflow:
     gc.set_threshold(100_000, 50, 50)  # batches are short-lived and hold no cycles: collecting at 700 only costs
     heartbeat = Heartbeat()
     heartbeat.start()
+    ProgressLog().start()
     owner = PartitionOwner(settings, end_process)
     source = KafkaSource(settings, owner, heartbeat)
     atexit.register(source.end_incomplete)  # Bytewax returns when all partitions of all processes are at their end

@@ -133,6 +133,14 @@ class Hub:
         )
         return status_of(seen)
 
+    def viewers(self) -> int:
+        """Return how many streams are open."""
+        return self._watched.total()
+
+    def poll_s(self) -> float:
+        """Return how long the latest poll took, seconds; 0 before the first."""
+        return self._result.took_s if self._result else 0.0
+
     async def reading(self, range_name: str, *, within_s: float = 5.0) -> RangeReading:
         """Return the latest reading of a range, once it has been read; an old one if that fails or takes too long.
 

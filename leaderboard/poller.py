@@ -42,6 +42,7 @@ class PollResult(NamedTuple):
     partitions: list[Partition]
     ranges: list[RangeReading]
     two_way_sum: TwoWaySum
+    took_s: float = 0.0
 
 
 class PollFailure(NamedTuple):
@@ -104,8 +105,9 @@ class Poller:
         self._reader.close()
 
     def _poll(self) -> PollResult | PollFailure:
+        began = time.monotonic()
         try:
-            return self._reader.snapshot(self._read)
+            return self._reader.snapshot(self._read)._replace(took_s=time.monotonic() - began)
         except (ConnectionLost, Transient) as error:
             return PollFailure(mariadb.unavailable(error).message, unprovisioned=False)
         except Fatal as fatal:

@@ -29,6 +29,7 @@ from leaderboard.connection import Connection
 from leaderboard.descriptors import ExhaustionLog, connections_within_limit
 from leaderboard.hub import Hub
 from leaderboard.lag import LagWatch
+from leaderboard.metrics import metrics
 from leaderboard.poller import Poller
 from process.errors import ExitCode, Fatal, end_process
 from settings import Settings
@@ -79,6 +80,7 @@ def app_of(settings: Settings) -> Starlette:
         Route("/livez", _livez),
         Route("/readyz", _readyz),
         *api.ROUTES,
+        Route("/metrics", metrics),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Starlette(

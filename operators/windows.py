@@ -1,7 +1,6 @@
 """Event-time tumbling windows: every visit counts in the window of its own visitDate, whenever it arrives."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import bytewax.operators as op
@@ -10,15 +9,7 @@ from bytewax.operators import KeyedStream
 
 from operators.batches import Amount, SumBatch, Sums, VisitBatch, Window
 from operators.boards import Board
-from operators.cells import Cells, Tally
-from operators.visit import Visit
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def window_start_of(timestamp: float, length_s: int) -> int:
-    """Return the start of a moment's window: windows start at whole multiples of their length since 1970 UTC."""
-    return int(timestamp // length_s) * length_s
+from operators.cells import Tally, window_start_of
 
 
 def folder(lengths_s: tuple[int, ...], boards: Sequence[Board]) -> Callable[[VisitBatch], SumBatch]:
@@ -31,7 +22,7 @@ def folder(lengths_s: tuple[int, ...], boards: Sequence[Board]) -> Callable[[Vis
 
     def fold(batch: VisitBatch) -> SumBatch:
         dates = [visit.visit_date for visit in batch.visits]
-        windows = _shortest_windows(batch.visits, dates, lengths_s[0], tally)
+        windows = tally.windows(batch.visits, dates, lengths_s[0])
         return SumBatch(
             partition=batch.partition,
             begin=batch.begin,
@@ -39,7 +30,7 @@ def folder(lengths_s: tuple[int, ...], boards: Sequence[Board]) -> Callable[[Vis
             visits=len(batch.visits),
             rejected=len(batch.rejects),
             max_timestamp=max(dates).timestamp() if dates else None,
-            sums=_roll_up(windows, lengths_s, tally),
+            sums=_roll_up(windows, lengths_s),
             last_read=batch.last_read,
         )
 
@@ -64,33 +55,11 @@ def fold_windows(
     return op.map_value("fold", up, folder(lengths_s, boards))
 
 
-def _shortest_windows(
-    visits: Sequence[Visit], dates: Sequence[datetime], length_s: int, tally: Tally
-) -> dict[int, Cells]:
-    """Add the visits to their windows, by start: neighbours mostly share one, and are added together."""
-    windows: dict[int, Cells] = {}
-    begin = end = _EPOCH
-    start = first = 0
-    for index, date in enumerate(dates):
-        if begin <= date < end:
-            continue
-        if index > first:
-            windows[start].add(visits[first:index])
-        start, first = window_start_of(date.timestamp(), length_s), index
-        begin = datetime.fromtimestamp(start, UTC)
-        end = begin + timedelta(seconds=length_s)
-        if start not in windows:
-            windows[start] = tally.cells()
-    if visits:
-        windows[start].add(visits[first:])
-    return windows
-
-
-def _roll_up(windows: dict[int, Cells], lengths_s: tuple[int, ...], tally: Tally) -> Sums:
+def _roll_up(windows: Mapping[int, Mapping[str, dict[str, Amount]]], lengths_s: tuple[int, ...]) -> Sums:
     shortest, *longer = lengths_s
     sums: dict[Window, dict[str, Amount]] = {}
-    for start, cells in windows.items():
-        for board, entries in tally.by_board(cells).items():
+    for start, boards in windows.items():
+        for board, entries in boards.items():
             sums[shortest, start, board] = entries
     sums_by_length = {shortest: sums}
     for length_s in longer:

@@ -12,7 +12,20 @@ from process.output import escape_unencodable
 from process.signals import hold_signals
 from settings import Settings
 
-COMMANDS = ("up", "down", "status", "provision", "reset", "run", "verify", "rejected", "windows", "boards", "demo")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "health",
+    "provision",
+    "reset",
+    "run",
+    "verify",
+    "rejected",
+    "windows",
+    "boards",
+    "demo",
+)
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
 

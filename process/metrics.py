@@ -22,6 +22,8 @@ from process.heartbeat import RESTARTS_VARIABLE
 
 logger = logging.getLogger(__name__)
 
+_served: list[int] = []
+
 PREFIX = "website_analytics"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _ROWS = (1, 10, 100, 1000, 10_000, 100_000)
@@ -48,11 +50,18 @@ def lines(output: str) -> Counter:
     return Counter(f"{PREFIX}_{output}", f"Visits sent to the topic of the output {output}.", ["partition"])
 
 
+def enabled() -> bool:
+    """Return whether anyone can read them: else nothing is counted."""
+    return bool(_served)
+
+
 @contextmanager
 def timed(server: str, rows: int) -> Iterator[None]:
     """Measure a transaction of so many rows or records, which is counted unless it raises."""
     began = time.monotonic()
     yield
+    if not _served:
+        return
     COMMITS.labels(server).inc()
     COMMIT_ROWS.labels(server).observe(rows)
     COMMIT_SECONDS.labels(server).observe(time.monotonic() - began)
@@ -68,6 +77,7 @@ def serve(host: str, port: int) -> WSGIServer:
     except OSError as error:
         message = f"METRICS_HOST {host} and METRICS_PORT {port} cannot be listened on: {error.strerror}"
         raise Fatal(message, ExitCode.CONFIG) from error
+    _served.append(port)
     logger.info("metrics are at http://%s:%d/metrics", host, port, extra={"action": "metrics"})
     return server
 

@@ -12,7 +12,7 @@ from operators.batches import SumBatch
 from operators.last_read import LastRead
 from partition.owner import PartitionOwner
 from partition.ownership import OwnedPartition
-from process import metrics
+from process import metrics, outage
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
 from sinks.sums import MergedSums, documents_of, merged, rows_for
@@ -104,7 +104,7 @@ class TotalsWriter:
         position = self._connection.position()
         if position not in {self._position, end}:
             raise self._moved(position, end)
-        logger.info("%s: connected again", self._connection.where, extra={"action": "reconnected"})
+        logger.debug("%s: connected again", self._connection.where, extra={"action": "reconnected"})
         return position
 
     def _moved(self, position: int, end: int) -> Fatal:
@@ -118,18 +118,20 @@ class TotalsWriter:
     def _retry(self, attempt: Callable[[], None]) -> None:
         """Repeat what fails for a while: pauses double from 50 ms to 2 s, with jitter, for 90 s in all."""
         deadline, pause_s = Deadline(LIMIT_S), _FIRST_PAUSE_S
-        while True:
-            self._cancellation.check()
-            try:
-                return attempt()
-            except (ConnectionLost, Transient) as error:
-                if deadline.passed:
-                    raise mariadb.unavailable(error) from error
-                jittered_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311
-                metrics.RETRIES.labels("mariadb", error.known.name).inc()
-                logger.warning("%s; trying again in %d ms", error, jittered_s * 1000, extra={"action": "mariadb_retry"})
-            self._cancellation.sleep(jittered_s)
-            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+        try:
+            while True:
+                self._cancellation.check()
+                try:
+                    return attempt()
+                except (ConnectionLost, Transient) as error:
+                    if deadline.passed:
+                        raise mariadb.unavailable(error) from error
+                    metrics.RETRIES.labels("mariadb", error.known.name).inc()
+                    outage.MARIADB.failed(self, str(error))
+                self._cancellation.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+        finally:
+            outage.MARIADB.succeeded(self)
 
 
 class _TotalsPartition(StatefulSinkPartition[SumBatch, None]):

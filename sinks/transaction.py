@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from clients import kafka
 from partition.ownership import OwnedPartition
 from partition.producer import FENCED
-from process import metrics
+from process import metrics, outage
 from process.cancellation import Cancelled
 from process.deadline import Deadline
 from process.errors import ExitCode, Fatal
@@ -48,12 +48,18 @@ class OutputTransaction:
         :raises Cancelled: what was sent is aborted, now or by the next owner, unless its commit was called.
         """
         try:
+            self._send()
+            self._commit()
+        finally:
+            outage.KAFKA.succeeded(self)
+
+    def _send(self) -> None:
+        try:
             while not self._sent():
                 self._abort()
         except Cancelled:
             self._abandon()
             raise
-        self._commit()
 
     def _sent(self) -> bool:
         """Begin and send; return False where that must be aborted and repeated."""
@@ -160,7 +166,7 @@ class OutputTransaction:
         if isinstance(outcome, KafkaError):
             self._course.retried(outcome)
             metrics.RETRIES.labels("kafka", outcome.name()).inc()
-            logger.warning("%s: %s; trying again", self._where, outcome.str(), extra={"action": "kafka_retry"})
+            outage.KAFKA.failed(self, f"{self._where}: {outcome.str()}")
         self._owned.cancellation.sleep(_PAUSE_S)
         self._owned.connection.keep_alive_if_idle()
 

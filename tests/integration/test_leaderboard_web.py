@@ -323,3 +323,23 @@ def test_nothing_is_loaded_from_elsewhere(board: Board) -> None:
     assert board.get("/api/v1/status").headers["Cache-Control"] == "no-store"
     assert board.get("/static/../web.py").code == 404
     assert board.get("/api/v1/status", method="POST").code == 405
+
+
+def test_metrics_show_what_the_page_shows(board: Board, settings: Settings) -> None:
+    """Also while no dataflow runs: lag comes from Kafka, counts from the database."""
+    add_visits(settings, Visits(NOON, "FAQ", "Peru", 10, 3))
+    produce(settings, [(1, b"a"), (1, b"b")])
+    name = "website_analytics_leaderboard_"
+    wait_until(lambda: f'{name}lag_messages{{partition="1"}} 2.0' in metrics(board), deadline_s=30, what="lag of 2")
+    with listening(board, "?range=all") as events:
+        until(events, "boards")
+        lines = metrics(board).splitlines()
+        for line in (f"{name}viewers 1.0", f"{name}visits 3.0", f"{name}as_of_timestamp_seconds {NOON.timestamp()!r}"):
+            assert line in lines
+    assert any(line.startswith(f"{name}poll_seconds 0.") for line in lines)
+
+
+def metrics(board: Board) -> str:
+    found = board.get("/metrics")
+    assert found.code == 200
+    return found.body.decode()

@@ -127,7 +127,7 @@ def proxy(settings: Settings) -> Iterator[Proxy]:
 def test_reset_between_commit_and_its_reply(settings: Settings, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
     """The server has committed and the client does not know: the position shows it, and nothing is added twice."""
     reached = replace(settings, mariadb_host="127.0.0.1", mariadb_port=proxy.port)
-    with sink_of(reached) as sink, caplog.at_level(logging.INFO):
+    with sink_of(reached) as sink, caplog.at_level(logging.DEBUG):
         sink.write(sums(0, 1, "USA"))
         proxy.word = b"COMMIT"
         sink.write(sums(1, 5, "USA"))

@@ -87,7 +87,7 @@ def test_a_row_locked_for_too_long_is_retried(
         sink.write(sums(0, 1, "locked"))
         with rows_locked(settings):
             sink.hand_over(sums(1, 5, "a", "locked"))
-            wait_until(lambda: "trying again in" in caplog.text, deadline_s=DEADLINE_S, what="a second attempt")
+            wait_until(lambda: "trying again" in caplog.text, deadline_s=DEADLINE_S, what="a second attempt")
             assert "error 1205" in caplog.text
             assert position(settings)[0] == sink.position == 1
         sink.wait_until_committed(5)

@@ -1,46 +1,15 @@
 """The metrics of a dataflow, as Prometheus reads them from its processes."""
 
-import socket
-from collections.abc import Mapping
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from ops.servers.processes import free_port
 from process.errors import ExitCode
 from settings import Settings
+from tests.metrics import free_ports, scraped, total
 from tests.pipeline import progressed, running
 from tests.support import produce, query, wait_until
 from tests.traffic import Truth, traffic
-
-Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def scraped(port: int) -> Samples:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
-        text = response.read().decode()
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
-
-
-def total(samples: Samples, name: str, **labels: str) -> float:
-    """Return the sum of a metric over all that has these labels."""
-    return sum(value for (found, of), value in samples.items() if found == name and labels.items() <= dict(of).items())
-
-
-def ports(number: int) -> int:
-    """Return the first of so many free ports in a row."""
-    while True:
-        first = free_port()
-        if all(_is_free(first + more) for more in range(1, number)):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_each_process_counts_what_it_has_committed(
@@ -50,7 +19,7 @@ def test_each_process_counts_what_it_has_committed(
     sent = traffic(6000, seed=5)
     produce(settings, [(message.partition, message.value) for message in sent])
     truth = Truth(sent)
-    first = ports(2)
+    first = free_ports(2)
     with running(environment | {"METRICS_PORT": str(first)}, tmp_path, processes=2):
         wait_until(lambda: progressed(settings) == 6000, deadline_s=60, what="6000 messages counted")
         both = [scraped(first), scraped(first + 1)]
@@ -96,7 +65,7 @@ def test_metrics_are_off_unless_a_port_is_set_and_a_port_in_use_is_named(
 @pytest.mark.environment(FLUSH_INTERVAL_MS="10")
 def test_retries_are_counted_by_error(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """A lost connection has the name that MariaDB gives to it."""
-    first = ports(1)
+    first = free_ports(1)
     with running(environment | {"METRICS_PORT": str(first)}, tmp_path):
         produce(settings, [(message.partition, message.value) for message in traffic(100)])
         wait_until(lambda: progressed(settings) == 100, deadline_s=60, what="100 messages counted")

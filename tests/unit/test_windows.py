@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.batches import SumBatch
-from operators.cells import amount_of, parts_of
-from operators.windows import folder, window_start_of
+from operators.cells import amount_of, parts_of, window_start_of
+from operators.windows import folder
 from tests.unit.samples import USUAL_BOARDS, decode_batch, raw_batch, visit_bytes
 
 LENGTHS_S = (5, 60, 3600)
