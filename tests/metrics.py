@@ -14,7 +14,11 @@ Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 def scraped(port: int) -> Samples:
     """Return what a process serves."""
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
-        text = response.read().decode()
+        return parsed(response.read().decode())
+
+
+def parsed(text: str) -> Samples:
+    """Return the samples in Prometheus's text format."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
 
