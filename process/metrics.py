@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import Counter, Histogram, Info, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
 from process.errors import ExitCode, Fatal
 from process.heartbeat import RESTARTS_VARIABLE
@@ -40,6 +40,8 @@ LATENCY = Histogram(
     "From Kafka's timestamp of the last message of a commit to the end of that commit.",
     buckets=(*_SECONDS, 60.0, 300.0, 3600.0),
 )
+WINDOW_ROWS = Gauge(f"{PREFIX}_window_rows", "Rows of window_totals, as InnoDB estimates them, once a minute.")
+WINDOW_ROWS_LIMIT = Gauge(f"{PREFIX}_window_rows_limit", "MAX_WINDOW_ROWS: the dataflow ends there.")
 RESTARTS = Counter(f"{PREFIX}_restarts", "How often `ops run` has started this cluster again.")
 _BUILD = Info(f"{PREFIX}_build", "Versions.")
 

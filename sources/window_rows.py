@@ -6,6 +6,7 @@ import time
 from clients import mariadb
 from clients.mariadb import ConnectionLost, Login, Transient, translated
 from clients.sql import queries
+from process import metrics
 from process.errors import ExitCode, Fatal
 from settings import Settings
 
@@ -33,6 +34,8 @@ class WindowRows:
             logger.warning("the size of window_totals is unknown: %s", error, extra={"action": "watch"})
             return None
         limit = self._settings.max_window_rows
+        metrics.WINDOW_ROWS.set(rows)
+        metrics.WINDOW_ROWS_LIMIT.set(limit)
         database = self._settings.mariadb_database
         if rows >= limit:
             message = (

@@ -27,6 +27,8 @@ from tests.pipeline import progressed
 from tests.support import ends, wait_until
 
 OURS = ("provision", "dataflow", "leaderboard", "simulate")
+OTHERS = {"prometheus": ["observability"], "grafana": ["observability"], "kafka-ui": ["ui"]}
+"""Services that a profile adds, and are other people's."""
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<text>[^}]*))?\}")
 
 Service = dict[str, Any]
@@ -60,20 +62,22 @@ def test_it_is_valid_by_the_specification() -> None:
 def test_services_images_ports_and_secrets(compose: dict[str, Any]) -> None:
     """Images are pinned, ports are this machine's alone, and no password is in the file."""
     services: dict[str, Service] = compose["services"]
-    assert set(services) == {"kafka", "mariadb", *OURS}
+    assert set(services) == {"kafka", "mariadb", *OURS, *OTHERS}
     for name, service in services.items():
-        assert re.search(r":\d+\.\d+\.\d+$|:local$", service["image"]), name
+        assert re.search(r":v?\d+\.\d+\.\d+$|:local$", service["image"]), name
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
-        for variable, value in service["environment"].items():
+        for variable, value in service.get("environment", {}).items():
             if "PASSWORD" in variable:
                 assert VARIABLE.fullmatch(value), (name, variable)
-    assert {name for name, service in services.items() if "ports" in service} == {"kafka", "mariadb", "leaderboard"}
+    ports = {name for name, service in services.items() if "ports" in service}
+    assert ports == {"kafka", "mariadb", "leaderboard", *OTHERS}
     assert {name for name, service in services.items() if "healthcheck" in service} == {
         "kafka",
         "mariadb",
         "leaderboard",
     }
-    assert {name for name, service in services.items() if "profiles" in service} == {"simulate"}
+    profiles = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
+    assert profiles == {"simulate": ["load"], **OTHERS}
     assert {name for name in OURS if "MARIADB_ADMIN_PASSWORD" in services[name]["environment"]} == {"provision"}
 
 
