@@ -66,7 +66,7 @@ def test_every_alert_has_a_test_and_a_place_in_the_docs() -> None:
 
 @contextmanager
 def prometheus(folder: Path, **ports: list[int]) -> Iterator[str]:
-    """Run Prometheus as configured, but for the ports of each job, and a scrape every half second; yield its address."""
+    """Run Prometheus as configured, but on these ports of each job, every half second; yield its address."""
     configuration = YAML(typ="safe").load(FOLDER / "prometheus.yml")
     configuration["global"]["scrape_interval"] = "500ms"
     for job in configuration["scrape_configs"]:
@@ -111,13 +111,7 @@ def test_every_query_of_the_dashboards_finds_rows(
     with (
         running(environment | {"METRICS_PORT": str(first)}, tmp_path, processes=2),
         serving(environment, tmp_path, ready="/livez") as board,
-        prometheus(
-            tmp_path,
-            {
-                "dataflow": [f"127.0.0.1:{first + number}" for number in range(2)],
-                "leaderboard": [f"127.0.0.1:{board.port}"],
-            },
-        ) as address,
+        prometheus(tmp_path, dataflow=[first, first + 1], leaderboard=[board.port]) as address,
     ):
         wait_until(lambda: progressed(settings) == 4000, deadline_s=60, what="4000 messages counted")
         wait_until(
