@@ -12,7 +12,7 @@ from process.output import escape_unencodable
 
 COMMANDS = (
     *("pipeline", "floor", "writes", "latency", "idle", "startup", "junk", "stock", "compare", "peers", "simulate"),
-    *("viewers", "suite", "report"),
+    *("decode", "viewers", "suite", "report"),
 )
 """Every one is a module of this package: its docstring is the help, with add_arguments(parser) and main(arguments)."""
 
