@@ -1,4 +1,4 @@
-"""An outage as a log shows it: a line when it begins, one a minute while it lasts, and one when it ends.
+"""An outage as a log shows it: a line for each reason when it begins, one a minute, and one when it ends.
 
 Many threads wait for one server at the same time, and each of them tries again several times a second.
 """
@@ -21,16 +21,20 @@ class Outage:
         self._server, self._remind_s = server, remind_s
         self._lock = threading.Lock()
         self._failing: set[Hashable] = set()
+        self._reasons: set[Hashable] = set()
         self._began = self._logged = 0.0
 
-    def failed(self, who: Hashable, text: str) -> None:
-        """Note that one has failed and tries again; `text` is why."""
+    def failed(self, who: Hashable, text: str, reason: Hashable) -> None:
+        """Note that one has failed and tries again; `text` is why, and `reason` the kind of it, such as a number."""
         with self._lock:
             now = time.monotonic()
-            began = not self._failing
+            if not self._failing:
+                self._began = now
+                self._reasons.clear()
             self._failing.add(who)
-            if began:
-                self._began = self._logged = now
+            if reason not in self._reasons:
+                self._logged = now
+                self._reasons.add(reason)
                 self._log(logging.WARNING, "%s; trying again", text)
             elif now - self._logged >= self._remind_s:
                 self._logged = now

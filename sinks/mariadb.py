@@ -127,7 +127,7 @@ class TotalsWriter:
                     if deadline.passed:
                         raise mariadb.unavailable(error) from error
                     metrics.RETRIES.labels("mariadb", error.known.name).inc()
-                    outage.MARIADB.failed(self, str(error))
+                    outage.MARIADB.failed(self, str(error), error.known.name)
                 self._cancellation.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
         finally:

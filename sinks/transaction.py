@@ -166,7 +166,7 @@ class OutputTransaction:
         if isinstance(outcome, KafkaError):
             self._course.retried(outcome)
             metrics.RETRIES.labels("kafka", outcome.name()).inc()
-            outage.KAFKA.failed(self, f"{self._where}: {outcome.str()}")
+            outage.KAFKA.failed(self, f"{self._where}: {outcome.str()}", outcome.code())
         self._owned.cancellation.sleep(_PAUSE_S)
         self._owned.connection.keep_alive_if_idle()
 

@@ -53,7 +53,7 @@ def test_a_limit_lowered_in_the_run_is_named_and_a_restart_mends_it(settings: Se
     """The message names the topic that refuses, not that of the visits alone; nothing is visible in between."""
     with sink_of(settings) as sink:
         limit(settings, settings.carts_topic, 10_000)
-        with pytest.raises(Fatal, match=f"topic '{settings.carts_topic}' refuses a batch of carts") as caught:
+        with pytest.raises(Fatal, match=f"topic '{settings.carts_topic}' refuses a batch of lines") as caught:
             sink.write(batch(0, 6000, carts=CARTS))
         assert caught.value.code == ExitCode.ABORTED
     with sink_of(settings) as sink:
@@ -68,7 +68,7 @@ def test_a_topic_that_takes_no_cart_is_refused(settings: Settings) -> None:
         pytest.fail("it was taken")
     assert caught.value.code == ExitCode.CONFIG
     assert caught.value.message == (
-        f"topic '{settings.carts_topic}' has max.message.bytes=1000, but a cart can have 1024; raise it: kafka-configs "
+        f"topic '{settings.carts_topic}' has max.message.bytes=1000, but a line can have 1024; raise it: kafka-configs "
         f"--alter --topic {settings.carts_topic} --add-config max.message.bytes=1048588"
     )
 

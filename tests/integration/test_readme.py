@@ -136,7 +136,7 @@ def test_the_commands_by_hand(checkout: Checkout) -> None:
             wait_until(lambda: is_served(port), deadline_s=90, what=f"the page on port {port}")
         assert "lag" in checkout.run("python -m ops status").stdout
         checkout.run("python -m ops provision")
-    assert " passed" in checkout.run("pytest tests/unit/test_carts.py").stdout
+    assert " passed" in checkout.run("pytest tests/unit/test_lines.py").stdout
     checkout.run("python -m ops down")
 
 

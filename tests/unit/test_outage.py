@@ -25,7 +25,7 @@ def test_many_that_wait_for_one_server_are_one_outage(at: list[float], caplog: p
     outage = Outage("MariaDB")
     for who in range(4):
         for _ in range(100):
-            outage.failed(who, f"error {who}")
+            outage.failed(who, f"error {who}", 2013)
     at.append(133.0)
     for who in range(4):
         assert lines(caplog) == ["error 0; trying again"]
@@ -33,12 +33,20 @@ def test_many_that_wait_for_one_server_are_one_outage(at: list[float], caplog: p
     assert lines(caplog) == ["error 0; trying again", "MariaDB responds again after 33.0 s"]
 
 
+def test_another_reason_is_another_line(at: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    """A server that was killed, and then refuses connections for another reason; once each."""
+    outage = Outage("MariaDB")
+    for number in (2013, 1226, 2013, 1226):
+        outage.failed("one", f"error {number}", number)
+    assert lines(caplog) == ["error 2013; trying again", "error 1226; trying again"]
+
+
 def test_a_long_outage_is_repeated_once_a_minute(at: list[float], caplog: pytest.LogCaptureFixture) -> None:
     """With the latest reason, and for how long."""
     outage = Outage("Kafka")
     for second in range(150):
         at.append(100.0 + second)
-        outage.failed("one", "no broker")
+        outage.failed("one", "no broker", -195)
     assert lines(caplog) == [
         "no broker; trying again",
         "no broker; trying again, for 60 s by now",
@@ -50,7 +58,7 @@ def test_a_conflict_that_a_repetition_resolves_has_no_end(at: list[float], caplo
     """A deadlock is one line; the next one is another."""
     outage = Outage("MariaDB")
     for _ in range(2):
-        outage.failed("one", "deadlock")
+        outage.failed("one", "deadlock", 1213)
         at.append(at[-1] + 0.05)
         outage.succeeded("one")
         outage.succeeded("one")
