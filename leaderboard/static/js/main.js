@@ -61,7 +61,7 @@ function addTable({ board: name, title }) {
   count.className = "count";
   section.append(heading, count);
   const before = Object.keys(tables).length;
-  if (before === 1) section.classList.add("second");
+  if (before) section.classList.add(before === 1 ? "second" : "further");
   byId("boards").insertBefore(section, before ? null : byId("series"));
   tables[name] = new BoardTable(section, title, (all) => showAll(name, all));
   const link = document.createElement("a");
